@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Everything that crosses the border between the BPF programs and the daemon:
+ * map keys, map values, limits, and the configuration fixed at load.
+ *
+ * Rules: fixed-width types; padding is spelled out and zero; the size of every
+ * struct is asserted; addresses and ports are in network byte order, all other
+ * numbers in host order; times are in jiffies (bpf_jiffies64) unless the name
+ * says otherwise. An id of 0 is nobody.
+ *
+ * A value struct may grow at its end only: migration to a new layout copies the
+ * common prefix and zeroes the rest. LOOM_ABI_VERSION counts layouts.
+ */
+#pragma once
+
+#include <linux/types.h>
+
+#ifndef __cplusplus
+#define static_assert _Static_assert
+#endif
+
+#define LOOM_ABI_VERSION 1u
+#define LOOM_ABI_MAGIC   0x6d6f6f6cu /* "loom" */
+
+#define LOOM_MAX_BACKENDS      32768u /* ids fit in 15 bits of a ring entry */
+#define LOOM_MAX_SERVICES      4096u
+#define LOOM_MAX_LISTENERS     65536u /* (vip, port, protocol) triples */
+#define LOOM_MAX_VIPS          16384u
+#define LOOM_INTERFACE_SLOTS   1024u /* slot = ifindex % LOOM_INTERFACE_SLOTS */
+#define LOOM_DEFAULT_RING_SIZE 65537u /* prime, as Maglev needs */
+#define LOOM_NAME_SIZE         72u    /* with the terminating zero */
+
+/* An IPv6 address, or an IPv4 address as ::ffff:a.b.c.d (RFC 4291 2.5.5.2). */
+struct loom_addr {
+	__be32 w[4];
+};
+static_assert(sizeof(struct loom_addr) == 16, "ABI");
+
+/* ---- whose packet is it ---------------------------------------------- */
+
+#define LOOM_VIP_F_SERVICE 1u /* services listen on this address */
+#define LOOM_VIP_F_NAT     2u /* NAT replies arrive at this address */
+#define LOOM_VIP_F_PASS_UNSERVED \
+	4u /* ports without a service go to the stack */
+
+struct loom_vip {
+	__u32 flags;
+	__u32 pad;
+};
+static_assert(sizeof(struct loom_vip) == 8, "ABI");
+
+/* Key of a listener; the value is struct loom_listener. */
+struct loom_listener_key {
+	struct loom_addr vip;
+	__be16 port;
+	__u8 proto;
+	__u8 pad;
+};
+static_assert(sizeof(struct loom_listener_key) == 20, "ABI");
+
+#define LOOM_LISTENER_F_PASS 1u /* passthrough: counted, then to the stack */
+
+struct loom_listener {
+	__u32 service; /* service id */
+	__u32 flags;
+};
+static_assert(sizeof(struct loom_listener) == 8, "ABI");
+
+/* One per interface the datapath is attached to. */
+struct loom_interface {
+	__u32 ifindex; /* 0: empty slot */
+	__u8 mac[6];   /* only frames to this address are balanced */
+	__u8 pad[2];
+};
+static_assert(sizeof(struct loom_interface) == 12, "ABI");
+
+/* ---- services and backends ------------------------------------------- */
+
+enum loom_forwarding {
+	LOOM_FORWARD_NONE = 0,
+	LOOM_FORWARD_NAT = 1,
+	LOOM_FORWARD_IPIP = 2,
+	LOOM_FORWARD_GUE = 3,
+	LOOM_FORWARD_L2 = 4,
+};
+
+struct loom_service {
+	__u8 forwarding; /* enum loom_forwarding; 0: no such service */
+	__u8 pad[3];
+	__u32 flags; /* none yet */
+};
+static_assert(sizeof(struct loom_service) == 8, "ABI");
+
+#define LOOM_BACKEND_F_NEXT_HOP       1u /* MACs, ifindex, mtu, source valid */
+#define LOOM_BACKEND_F_DOWN           2u /* its flows choose another backend */
+#define LOOM_BACKEND_F_UDP6_ZERO_CSUM 4u /* GUE over v6 without checksum */
+
+/* One member of one service: everything needed to send to it, in two cache
+ * lines. Index is the backend id; all zero where the id is free.
+ */
+struct loom_backend {
+	struct loom_addr addr;
+	struct loom_addr source; /* outer source, or the NAT address */
+	__u8 dmac[6];            /* of the next hop */
+	__u8 smac[6];            /* of the egress interface */
+	__u32 ifindex;           /* egress */
+	__u32 generation; /* never the same twice for one id; flows carry it */
+	__u32 service;    /* service id */
+	__u16 mtu;        /* egress MTU: largest IP packet, in bytes */
+	__be16 port; /* NAT: destination port; 0 keeps the packet's. GUE: outer
+		      */
+	__u8 forwarding; /* enum loom_forwarding; 0: free */
+	__u8 flags;
+	__u8 pad[2];
+	__u64 source_csum; /* spare for the outer header template; zero */
+	__u8 reserved[56];
+};
+static_assert(sizeof(struct loom_backend) == 128, "ABI");
+
+/* One slot of a ring. */
+typedef __u32 loom_slot;
+#define LOOM_SLOT_CURRENT(slot)  ((slot)&0x7fffu)
+#define LOOM_SLOT_PREVIOUS(slot) (((slot) >> 15) & 0x7fffu)
+#define LOOM_SLOT_FLAGGED(slot)  ((slot) >> 30 & 1u)
+
+/* ---- flows ------------------------------------------------------------ */
+
+/* A 5-tuple exactly as the packet carries it. */
+struct loom_flow {
+	struct loom_addr src;
+	struct loom_addr dst;
+	__be16 sport;
+	__be16 dport;
+	__u8 proto;
+	__u8 pad[3];
+};
+static_assert(sizeof(struct loom_flow) == 40, "ABI");
+
+enum loom_state {
+	LOOM_STATE_NONE = 0,
+	LOOM_STATE_SYN_SENT = 1,
+	LOOM_STATE_SYN_RECV = 2,
+	LOOM_STATE_ESTABLISHED = 3,
+	LOOM_STATE_FIN_WAIT = 4,
+	LOOM_STATE_TIME_WAIT = 5,
+	LOOM_STATE_UDP = 6,
+	LOOM_STATE_MAX = 7,
+};
+
+#define LOOM_FLOW_F_REPLY 1u /* key is the backend's direction (NAT only) */
+
+struct loom_flow_entry {
+	struct loom_flow other; /* NAT: the other direction's key; else zero */
+	__u64 created;
+	__u64 seen;
+	__u64 packets;    /* of this direction */
+	__u64 bytes;      /* of this direction: frame bytes as received */
+	__u32 backend;    /* backend id */
+	__u32 generation; /* of that backend when the flow chose it */
+	__u8 state;       /* enum loom_state */
+	__u8 flags;
+	__u8 peer_mac[6];   /* NAT: the hop the client's packets came from */
+	__u32 peer_ifindex; /* NAT: and the interface; replies go back there */
+	__u32 pad;
+#ifdef LOOM_TEST_ABI_EXTRA
+	__u64 test_extra; /* a release with one more field, for the upgrade test
+			   */
+#endif
+};
+#ifndef LOOM_TEST_ABI_EXTRA
+static_assert(sizeof(struct loom_flow_entry) == 96, "ABI");
+#endif
+
+/* ---- counters ---------------------------------------------------------- */
+
+struct loom_counter {
+	__u64 packets;
+	__u64 rx_bytes; /* frame length as received */
+	__u64 tx_bytes; /* frame length as sent; 0 where nothing was sent */
+	__u64 flows;    /* backends only: flows that chose this backend */
+};
+static_assert(sizeof(struct loom_counter) == 32, "ABI");
+
+/* ---- what only the daemon reads and writes ----------------------------- */
+
+/* Makes a restart able to adopt: who holds which id. */
+struct loom_service_info {
+	char name[LOOM_NAME_SIZE]; /* empty: id is free */
+	__u64 ring_digest; /* of the member set the published ring was built
+			      from */
+	struct loom_counter retired; /* counts of backends that were removed */
+};
+static_assert(sizeof(struct loom_service_info) == 112, "ABI");
+
+struct loom_backend_info {
+	char name[LOOM_NAME_SIZE];
+	__u32 api_id; /* the id users see */
+	__u32 weight;
+	__u32 state; /* enum of the control plane; opaque here */
+	__be16 port; /* as configured; 0: keeps the packet's */
+	__u16 pad;
+};
+static_assert(sizeof(struct loom_backend_info) == 88, "ABI");
+
+struct loom_meta {
+	__u32 magic;
+	__u32 abi_version;
+	__u64 program_digest;  /* of object code and load-time configuration */
+	__u32 next_generation; /* for struct loom_backend */
+	__u32 next_api_id;
+	__u32 ring_size;
+	__u32 pad;
+};
+static_assert(sizeof(struct loom_meta) == 32, "ABI");
+
+/* Written by loom_clock when the daemon runs it: both clocks at one moment. */
+struct loom_clock {
+	__u64 jiffies;
+	__u64 ktime_ns;
+};
+static_assert(sizeof(struct loom_clock) == 16, "ABI");
+
+/* Switches that may change while traffic flows. */
+#define LOOM_SETTING_HANDOVER \
+	1u /* flows are being copied: unknown NAT packets wait */
+
+struct loom_settings {
+	__u32 flags;
+	__u32 pad;
+};
+static_assert(sizeof(struct loom_settings) == 8, "ABI");
+
+/* ---- configuration fixed at load (const volatile) ---------------------- */
+
+#define LOOM_FEATURE_FRAGS 1u /* bpf_xdp_get_buff_len exists (kernel 5.18) */
+
+struct loom_config {
+	__u64 timeout[8]; /* jiffies, by enum loom_state */
+	__u32 ring_size;
+	__u32 features;
+	__u16 nat_port_min; /* host order */
+	__u16 nat_port_max; /* inclusive */
+	__u32 pad;
+};
+static_assert(sizeof(struct loom_config) == 80, "ABI");

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The flow table: hash, states, expiry, and how an entry is stored. */
+#pragma once
+
+#include <linux/bpf.h>
+#include <linux/errno.h>
+#include <linux/in.h>
+#include <stdbool.h>
+#include <bpf/bpf_helpers.h>
+
+#include "loom/abi.h"
+#include "loom/verdict.h"
+#include "maps.h"
+#include "packet.h"
+
+/* 32 bits of a flow, all of them good: its ring slot is taken from the top, its
+ * GUE source port from the bottom.
+ *
+ * A contract between balancers: those behind the same VIP must send a flow to
+ * the same backend, whatever their version. Over the 40 bytes of struct
+ * loom_flow as five little-endian 64-bit words:
+ *
+ *	h = 0x9e3779b97f4a7c15
+ *	for each word w:  h = (h ^ w) * 0xbf58476d1ce4e5b9;  h ^= h >> 32
+ *	h = (h ^ h >> 29) * 0x94d049bb133111eb
+ *	result = h >> 32
+ *
+ * (constants of splitmix64). The shift in the loop brings the high bits, where
+ *a multiplication gathers the differences, back to where the next one spreads
+ * them. Not keyed: who can choose addresses can choose a slot.
+ */
+static __always_inline __u32 flow_hash(const struct loom_flow *flow)
+{
+	__u64 hash = 0x9e3779b97f4a7c15ull;
+	__u64 word[sizeof(*flow) / 8];
+
+	__builtin_memcpy(word, flow, sizeof(word));
+#pragma clang loop unroll(full)
+	for (__u32 i = 0; i < sizeof(*flow) / 8; i++) {
+		hash = (hash ^ word[i]) * 0xbf58476d1ce4e5b9ull;
+		hash ^= hash >> 32;
+	}
+	hash = (hash ^ hash >> 29) * 0x94d049bb133111ebull;
+	return hash >> 32;
+}
+
+static __always_inline bool flow_equal(const struct loom_flow *a,
+				       const struct loom_flow *b)
+{
+	__u64 x[sizeof(*a) / 8], y[sizeof(*b) / 8], diff = 0;
+
+	__builtin_memcpy(x, a, sizeof(x));
+	__builtin_memcpy(y, b, sizeof(y));
+#pragma clang loop unroll(full)
+	for (__u32 i = 0; i < sizeof(*a) / 8; i++)
+		diff |= x[i] ^ y[i];
+	return !diff;
+}
+
+static __always_inline struct loom_flow
+flow_reverse(const struct loom_flow *flow)
+{
+	return (struct loom_flow){
+		.src = flow->dst,
+		.dst = flow->src,
+		.sport = flow->dport,
+		.dport = flow->sport,
+		.proto = flow->proto,
+	};
+}
+
+/* Its own timeout has not run out. Signed: another CPU may have seen a packet a
+ * tick after we read the clock.
+ */
+static __always_inline bool flow_is_fresh(const struct loom_flow_entry *entry,
+					  __u64 now)
+{
+	__u32 state = entry->state & (LOOM_STATE_MAX);
+
+	return (__s64)(now - entry->seen) <= (__s64)loom_config.timeout[state];
+}
+
+/* The state after this packet. The other side's packets are seen in NAT only,
+ * and there each direction has its own entry: with DSR a handshake is complete
+ * when the client behaves as if it were.
+ */
+static __always_inline __u8 flow_next_state(__u8 state,
+					    const struct packet *pkt)
+{
+	__u8 flags = pkt->tcp_flags;
+
+	if (pkt->flow.proto != IPPROTO_TCP)
+		return LOOM_STATE_UDP;
+	if (flags & PACKET_TCP_RST || state == LOOM_STATE_TIME_WAIT)
+		return LOOM_STATE_TIME_WAIT;
+	if (flags & PACKET_TCP_FIN || state == LOOM_STATE_FIN_WAIT)
+		return LOOM_STATE_FIN_WAIT;
+	if (state == LOOM_STATE_ESTABLISHED)
+		return LOOM_STATE_ESTABLISHED;
+	if (flags & PACKET_TCP_SYN)
+		return flags & PACKET_TCP_ACK ? LOOM_STATE_SYN_RECV
+					      : LOOM_STATE_SYN_SENT;
+	return flags & PACKET_TCP_ACK ? LOOM_STATE_ESTABLISHED : state;
+}
+
+/* A new connection by the same name as one that was closed. */
+static __always_inline bool
+flow_is_reopened(const struct loom_flow_entry *entry, const struct packet *pkt)
+{
+	return packet_is_open(pkt) && (entry->state == LOOM_STATE_FIN_WAIT ||
+				       entry->state == LOOM_STATE_TIME_WAIT);
+}
+
+/* Accounts this packet to its own direction's entry. Not atomic: the packets of
+ * one flow arrive on one receive queue.
+ */
+static __always_inline void flow_touch(struct loom_flow_entry *entry,
+				       struct packet *pkt)
+{
+	if (flow_is_reopened(entry, pkt)) {
+		entry->state = LOOM_STATE_NONE;
+		entry->created = pkt->now;
+		entry->packets = 0;
+		entry->bytes = 0;
+		pkt->new_flow = true;
+	}
+	entry->state = flow_next_state(entry->state, pkt);
+	entry->seen = pkt->now;
+	entry->packets++;
+	entry->bytes += pkt->frame_len;
+}
+
+/* A full or busy table is counted; the caller decides what it means. An int,
+ * and not the helper's long: before 6.4 the call ends in a function that
+ * returns an int, whose sign does not reach the upper half.
+ */
+static __always_inline int flow_store(const struct loom_flow *key,
+				      const struct loom_flow_entry *entry,
+				      __u64 flags)
+{
+	int err = bpf_map_update_elem(&loom_flows, key, entry, flags);
+
+	switch (err) {
+	case 0:
+	case -EEXIST:
+		break;
+	case -E2BIG:
+	case -ENOMEM:
+	case -ENOSPC:
+		error_count(LOOM_ERROR_map_full);
+		break;
+	default: /* EBUSY; EDEADLK and ETIMEDOUT since 6.15 */
+		error_count(LOOM_ERROR_map_busy);
+	}
+	return err;
+}
+
+/* An entry for the first packet of a flow; the backend's id and generation and,
+ * for NAT, the rest are the caller's.
+ */
+static __always_inline void flow_init(struct loom_flow_entry *entry,
+				      const struct packet *pkt)
+{
+	*entry = (struct loom_flow_entry){
+		.created = pkt->now,
+		.seen = pkt->now,
+		.packets = 1,
+		.bytes = pkt->frame_len,
+		.state = flow_next_state(LOOM_STATE_NONE, pkt),
+	};
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// The configuration file as plain data with defaults. load.hpp makes one from YAML.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "lb/model/ring.hpp"
+#include "lb/model/service.hpp"
+#include "lb/net/endpoint.hpp"
+
+namespace loom {
+
+struct TcpTimeouts {
+  std::chrono::milliseconds syn_sent{30'000};
+  std::chrono::milliseconds syn_recv{30'000};
+  std::chrono::milliseconds established{300'000};
+  std::chrono::milliseconds fin_wait{60'000};
+  std::chrono::milliseconds time_wait{120'000};
+};
+
+struct ConntrackConfig {
+  uint32_t max_entries = 262'144;
+  TcpTimeouts tcp;
+  std::chrono::milliseconds udp{60'000};
+};
+
+struct AdminConfig {
+  Endpoint listen{IpAddr::from_v4({127, 0, 0, 1}), 9091};
+};
+
+enum class OnExit : uint8_t { kKeep, kDetach };
+
+struct RuntimeConfig {
+  std::string pin_path = "/sys/fs/bpf/loom";
+  std::string state_dir = "/var/lib/loom";
+  OnExit on_exit = OnExit::kKeep;
+};
+
+struct LogConfig {
+  std::string level = "info";   ///< debug | info | warning | error
+  std::string format = "auto";  ///< auto | text | json
+};
+
+struct Config {
+  bool enabled = true;
+  Spec spec;
+  uint32_t ring_size = kDefaultRingSize;
+  uint32_t max_backends = 10'000;  ///< Entries of the backends map, over all services.
+  uint32_t batch_size = 64;        ///< Entries per map batch operation.
+  ConntrackConfig conntrack;
+  AdminConfig admin;
+  RuntimeConfig runtime;
+  LogConfig log;
+};
+
+}  // namespace loom

@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "lb/kernel/datapath.hpp"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fcntl.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+
+#include "lb/base/hash.hpp"
+#include "lb/base/log.hpp"
+#include "lb/kernel/bpf_log.hpp"
+#include "lb/kernel/migrate.hpp"
+#include "lb/kernel/ring_map.hpp"
+#include "loom_xdp.skel.h"
+
+namespace loom {
+
+int possible_cpus() {
+  static const int count = libbpf_num_possible_cpus();
+  return count;
+}
+
+namespace {
+
+struct Destroy {
+  void operator()(loom_xdp* skeleton) const { loom_xdp::destroy(skeleton); }
+};
+using Skeleton = std::unique_ptr<loom_xdp, Destroy>;
+
+/// bpf_xdp_get_buff_len and multi-buffer programs came together, in 5.18.
+bool kernel_has_frags() {
+  static const bool has =
+      libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_xdp_get_buff_len, nullptr) == 1;
+  return has;
+}
+
+bool is_pinned_map(const bpf_map* map) {
+  return !bpf_map__is_internal(map);
+}
+
+/// Same type, sizes and limit: a map of the old generation can serve the new program.
+bool same_shape(const bpf_map* wanted, int fd) {
+  bpf_map_info info{};
+  uint32_t length = sizeof(info);
+  if (bpf_obj_get_info_by_fd(fd, &info, &length) != 0) return false;
+  // The kernel adds BPF_F_RDONLY_PROG to redirect maps by itself.
+  const uint32_t flags = info.map_flags & ~uint32_t{BPF_F_RDONLY_PROG};
+  return info.type == bpf_map__type(wanted) && info.key_size == bpf_map__key_size(wanted) &&
+         info.value_size == bpf_map__value_size(wanted) &&
+         info.max_entries == bpf_map__max_entries(wanted) && flags == bpf_map__map_flags(wanted);
+}
+
+Error load_error(int code, std::string log) {
+  Error error(code, log.empty() ? "load the datapath" : "load the datapath: " + std::move(log));
+  if (code == EPERM || code == EACCES)
+    return std::move(error).with_hint(
+        "loomd needs root, or CAP_BPF, CAP_NET_ADMIN, CAP_NET_RAW and CAP_PERFMON");
+  return error;
+}
+
+}  // namespace
+
+/// One Datapath::open() call.
+class DatapathOpener {
+ public:
+  DatapathOpener(Pins pins, const DatapathConfig& config) : out_(std::move(pins)) {
+    out_.config_ = config;
+  }
+
+  Result<Datapath> open() {
+    capture_libbpf_log();
+    skeleton_.reset(loom_xdp::open());
+    if (!skeleton_) return load_error(errno, take_libbpf_log());
+    if (Result<void> done = configure(); !done) return done.error();
+
+    Result<std::string> current = out_.pins_.current();
+    if (!current) return current.error();
+    out_.generation_ = *current;
+    Result<void> done = current->empty() || !open_old_maps()
+                            ? start_fresh()
+                            : (shapes_match() ? take_over() : migrate());
+    if (!done) return done.error();
+    if (done = describe_program(); !done) return done.error();
+    return std::move(out_);
+  }
+
+ private:
+  Result<void> configure() {
+    const DatapathConfig& config = out_.config_;
+    int err = bpf_map__set_max_entries(skeleton_->maps.loom_backends, config.max_backends + 1);
+    err |= bpf_map__set_max_entries(skeleton_->maps.loom_backend_info, config.max_backends + 1);
+    err |= bpf_map__set_max_entries(skeleton_->maps.loom_backend_counters, config.max_backends + 1);
+    err |= bpf_map__set_max_entries(skeleton_->maps.loom_flows, config.max_flows);
+    // By a template of our own: resizing the inner map's definition crashes libbpf 1.1.
+    Result<UniqueFd> ring = create_ring_map(std::vector<uint32_t>(config.ring_size, 0));
+    if (!ring) return ring.error();
+    ring_template_ = std::move(*ring);
+    err |= bpf_map__set_inner_map_fd(skeleton_->maps.loom_rings, ring_template_.get());
+    if (err != 0) return Error(EINVAL, "size the maps: " + take_libbpf_log());
+
+    loom_config& rodata = const_cast<loom_config&>(skeleton_->rodata->loom_config);
+    rodata = {};
+    for (size_t i = 0; i < config.timeouts.size(); ++i)
+      rodata.timeout[i] = static_cast<uint64_t>(config.timeouts[i].count()) * config.hz / 1000;
+    rodata.ring_size = config.ring_size;
+    rodata.features = kernel_has_frags() ? LOOM_FEATURE_FRAGS : 0;
+    rodata.nat_port_min = config.nat_port_min;
+    rodata.nat_port_max = config.nat_port_max;
+    // Not by the section name: libbpf 1.1 would ask for it on kernels that refuse it.
+    if (kernel_has_frags()) {
+      bpf_program* program = skeleton_->progs.loom_xdp;
+      bpf_program__set_flags(program, bpf_program__flags(program) | BPF_F_XDP_HAS_FRAGS);
+    }
+
+    size_t size = 0;
+    const auto* code = static_cast<const char*>(loom_xdp::elf_bytes(&size));
+    digest_ = Digest()
+                  .add(std::string_view(code, size))
+                  .add(std::string_view(reinterpret_cast<const char*>(&rodata), sizeof(rodata)))
+                  .value();
+    return {};
+  }
+
+  /// False: the current generation is damaged; then it is as if there were none.
+  bool open_old_maps() {
+    bpf_map* map = nullptr;
+    bpf_object__for_each_map(map, skeleton_->obj) {
+      if (!is_pinned_map(map)) continue;
+      Result<UniqueFd> fd = open_pin(out_.pins_.map(out_.generation_, bpf_map__name(map)));
+      if (fd) old_.emplace(bpf_map__name(map), std::move(*fd));
+    }
+    loom_meta meta{};
+    const auto found = old_.find("loom_meta");
+    if (found == old_.end()) return false;
+    const uint32_t zero = 0;
+    bpf_map_info info{};
+    uint32_t length = sizeof(info);
+    if (bpf_obj_get_info_by_fd(found->second.get(), &info, &length) != 0) return false;
+    std::vector<uint8_t> value(std::max<size_t>(info.value_size, sizeof(meta)));
+    if (bpf_map_lookup_elem(found->second.get(), &zero, value.data()) != 0) return false;
+    std::memcpy(&meta, value.data(), std::min<size_t>(info.value_size, sizeof(meta)));
+    if (meta.magic != LOOM_ABI_MAGIC || meta.abi_version != LOOM_ABI_VERSION) {
+      log_warning("pinned state has ABI version " + std::to_string(meta.abi_version) +
+                  ", this loomd needs " + std::to_string(LOOM_ABI_VERSION) +
+                  ": starting with an empty flow table");
+      return false;
+    }
+    old_digest_ = meta.program_digest;
+    return true;
+  }
+
+  bool shapes_match() const {
+    bpf_map* map = nullptr;
+    bpf_object__for_each_map(map, skeleton_->obj) {
+      if (!is_pinned_map(map)) continue;
+      const auto old = old_.find(bpf_map__name(map));
+      if (old == old_.end() || !same_shape(map, old->second.get())) return false;
+    }
+    // The ring size shows in no outer map: it is part of the program digest and of the meta entry.
+    loom_meta meta{};
+    const uint32_t zero = 0;
+    return bpf_map_lookup_elem(old_.at("loom_meta").get(), &zero, &meta) == 0 &&
+           meta.ring_size == out_.config_.ring_size;
+  }
+
+  Result<void> take_over() {
+    if (old_digest_ == digest_) {
+      Result<UniqueFd> program = open_pin(out_.pins_.program(out_.generation_, "loom_xdp"));
+      Result<UniqueFd> clock = open_pin(out_.pins_.program(out_.generation_, "loom_clock"));
+      if (program && clock) {
+        out_.maps_ = std::move(old_);
+        out_.program_ = std::move(*program);
+        out_.clock_program_ = std::move(*clock);
+        out_.origin_ = Datapath::Origin::kAdopted;
+        return {};
+      }
+    }
+    bpf_map* map = nullptr;
+    bpf_object__for_each_map(map, skeleton_->obj) {
+      if (!is_pinned_map(map)) continue;
+      if (bpf_map__reuse_fd(map, old_.at(bpf_map__name(map)).get()) != 0)
+        return Error(errno, std::string("reuse ") + bpf_map__name(map));
+    }
+    out_.origin_ = Datapath::Origin::kReprogrammed;
+    return load_and_pin();
+  }
+
+  Result<void> start_fresh() {
+    Result<std::string> generation = out_.pins_.create_generation();
+    if (!generation) return generation.error();
+    out_.generation_ = *generation;
+    if (Result<void> done = load_and_pin(); !done) return done;
+    return out_.pins_.set_current(out_.generation_);
+  }
+
+  Result<void> migrate() {
+    const std::string old_generation = out_.generation_;
+    Result<std::string> generation = out_.pins_.create_generation();
+    if (!generation) return generation.error();
+    out_.generation_ = *generation;
+    if (Result<void> done = load_and_pin(); !done) return done;
+
+    const auto settings = out_.map<uint32_t, loom_settings>("loom_settings");
+    if (Result<void> done = settings.put(0, {LOOM_SETTING_HANDOVER, 0}); !done) return done;
+    if (Result<void> done = copy_tables(old_, out_.maps_); !done) return done;
+    if (Result<void> done = copy_rings(out_.pins_, old_generation, out_.generation_, out_.maps_,
+                                       out_.config_.ring_size);
+        !done)
+      return done;
+    if (Result<void> done = write_meta(); !done) return done;  // copy_tables() brought the old one
+    if (const Result<void> flows =
+            copy_map(old_.at("loom_flows").get(), out_.map_fd("loom_flows"), CopyMode::kReplace);
+        !flows)
+      log_warning("flows cannot be taken over: " + flows.error().message());
+    out_.old_maps_ = std::move(old_);
+    out_.origin_ = Datapath::Origin::kMigrated;
+    return {};
+  }
+
+  Result<void> load_and_pin() {
+    if (loom_xdp::load(skeleton_.get()) != 0) return load_error(errno, take_libbpf_log());
+    bpf_map* map = nullptr;
+    bpf_object__for_each_map(map, skeleton_->obj) {
+      if (!is_pinned_map(map)) continue;
+      const std::string name = bpf_map__name(map);
+      UniqueFd fd(fcntl(bpf_map__fd(map), F_DUPFD_CLOEXEC, 0));
+      if (!fd) return Error(errno, "keep " + name);
+      if (out_.origin_ != Datapath::Origin::kReprogrammed)
+        if (Result<void> done = pin_replacing(fd.get(), out_.pins_.map(out_.generation_, name));
+            !done)
+          return done;
+      out_.maps_.insert_or_assign(name, std::move(fd));
+    }
+    if (Result<void> done = keep_program(skeleton_->progs.loom_xdp, out_.program_); !done)
+      return done;
+    if (Result<void> done = keep_program(skeleton_->progs.loom_clock, out_.clock_program_); !done)
+      return done;
+    return write_meta();
+  }
+
+  Result<void> keep_program(const bpf_program* program, UniqueFd& out) {
+    out.reset(fcntl(bpf_program__fd(program), F_DUPFD_CLOEXEC, 0));
+    if (!out) return Error(errno, "keep a program");
+    return pin_replacing(out.get(),
+                         out_.pins_.program(out_.generation_, bpf_program__name(program)));
+  }
+
+  Result<void> write_meta() {
+    const auto map = out_.map<uint32_t, loom_meta>("loom_meta");
+    const Result<std::optional<loom_meta>> old = map.get(0);
+    if (!old) return old.error();
+    loom_meta meta = old->value_or(loom_meta{});
+    meta.magic = LOOM_ABI_MAGIC;
+    meta.abi_version = LOOM_ABI_VERSION;
+    meta.program_digest = digest_;
+    meta.ring_size = out_.config_.ring_size;
+    if (meta.next_generation == 0) meta.next_generation = 1;
+    if (meta.next_api_id == 0) meta.next_api_id = 1;
+    return map.put(0, meta);
+  }
+
+  Result<void> describe_program() {
+    bpf_prog_info info{};
+    uint32_t length = sizeof(info);
+    if (bpf_obj_get_info_by_fd(out_.program_.get(), &info, &length) != 0)
+      return Error(errno, "look at the program");
+    out_.program_id_ = info.id;
+    constexpr char kDigits[] = "0123456789abcdef";
+    for (const uint8_t byte : info.tag) {
+      out_.program_tag_ += kDigits[byte >> 4];
+      out_.program_tag_ += kDigits[byte & 15];
+    }
+    return {};
+  }
+
+  Datapath out_;
+  Skeleton skeleton_;
+  UniqueFd ring_template_;  ///< Only its shape counts.
+  MapSet old_;
+  uint64_t digest_ = 0;
+  uint64_t old_digest_ = 0;
+};
+
+Result<Datapath> Datapath::open(Pins pins, const DatapathConfig& config) {
+  return DatapathOpener(std::move(pins), config).open();
+}
+
+int Datapath::map_fd(const std::string& name) const {
+  const auto it = maps_.find(name);
+  if (it == maps_.end()) std::abort();
+  return it->second.get();
+}
+
+Result<loom_clock> Datapath::now() const {
+  std::array<uint8_t, 64> frame{};  // test runs want at least an Ethernet header
+  LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame.data(), .data_size_in = frame.size());
+  if (bpf_prog_test_run_opts(clock_program_.get(), &options) != 0)
+    return Error(errno, "read the datapath's clock");
+  const Result<std::optional<loom_clock>> clock =
+      map<uint32_t, loom_clock>("loom_clock_value").get(0);
+  if (!clock) return clock.error();
+  return clock->value_or(loom_clock{});
+}
+
+Result<void> Datapath::finish_migration() {
+  if (old_maps_.empty()) return {};
+  const Result<void> flows =
+      copy_map(old_maps_.at("loom_flows").get(), map_fd("loom_flows"), CopyMode::kAddOnly);
+  if (!flows) log_warning("flows cannot be taken over: " + flows.error().message());
+  old_maps_.clear();
+  if (Result<void> done = pins_.set_current(generation_); !done) return done;
+  return map<uint32_t, loom_settings>("loom_settings").put(0, loom_settings{});
+}
+
+}  // namespace loom

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// Datapath: the loaded programs and their maps, adopted from pins or made anew.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "lb/base/result.hpp"
+#include "lb/base/unique_fd.hpp"
+#include "lb/kernel/bpf_map.hpp"
+#include "lb/kernel/pins.hpp"
+#include "loom/abi.h"
+
+namespace loom {
+
+/// What is fixed when the programs are loaded.
+struct DatapathConfig {
+  uint32_t ring_size = LOOM_DEFAULT_RING_SIZE;
+  uint32_t max_backends = 10'000;
+  uint32_t max_flows = 262'144;
+  uint16_t nat_port_min = 1024;  ///< Host order, inclusive.
+  uint16_t nat_port_max = 32767;
+  uint32_t hz = 250;  ///< Kernel ticks per second.
+  /// By enum loom_state.
+  std::array<std::chrono::milliseconds, LOOM_STATE_MAX> timeouts{};
+};
+
+/// File descriptors by map name, "loom_flows".
+using MapSet = std::map<std::string, UniqueFd>;
+
+class Datapath {
+ public:
+  /// Where maps and programs came from.
+  enum class Origin {
+    kFresh,         ///< There were no pins.
+    kAdopted,       ///< Everything as it was.
+    kReprogrammed,  ///< Other programs over the same maps.
+    kMigrated,      ///< Other map layouts: contents copied; finish_migration() is due.
+  };
+
+  /// The datapath under `pins` for `config`. Nothing is attached or detached by this.
+  static Result<Datapath> open(Pins pins, const DatapathConfig& config);
+
+  [[nodiscard]] Origin origin() const { return origin_; }
+  [[nodiscard]] Pins& pins() { return pins_; }
+  [[nodiscard]] const Pins& pins() const { return pins_; }
+  [[nodiscard]] const std::string& generation() const { return generation_; }
+  [[nodiscard]] const DatapathConfig& config() const { return config_; }
+
+  /// Dies on an unknown name: names are literals of this folder.
+  [[nodiscard]] int map_fd(const std::string& name) const;
+  template <class Key, class Value>
+  [[nodiscard]] BpfMap<Key, Value> map(const std::string& name) const {
+    return BpfMap<Key, Value>(map_fd(name), name);
+  }
+  [[nodiscard]] const MapSet& maps() const { return maps_; }
+  [[nodiscard]] int program_fd() const { return program_.get(); }
+  [[nodiscard]] uint32_t program_id() const { return program_id_; }
+  [[nodiscard]] const std::string& program_tag() const { return program_tag_; }
+
+  /// Both kernel clocks at one moment.
+  [[nodiscard]] Result<loom_clock> now() const;
+
+  /// After all interfaces run the new program: brings over the flows that were made since open()
+  /// and lets go of the old generation. Without a migration: nothing.
+  Result<void> finish_migration();
+
+ private:
+  explicit Datapath(Pins pins) : pins_(std::move(pins)) {}
+
+  Pins pins_;
+  std::string generation_;
+  Origin origin_ = Origin::kFresh;
+  DatapathConfig config_;
+  MapSet maps_;
+  MapSet old_maps_;  ///< kMigrated until finish_migration().
+  UniqueFd program_;
+  UniqueFd clock_program_;
+  uint32_t program_id_ = 0;
+  std::string program_tag_;
+
+  friend class DatapathOpener;
+};
+
+}  // namespace loom

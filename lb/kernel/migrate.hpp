@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copies the contents of one generation's maps into another's whose layouts may differ.
+#pragma once
+
+#include "lb/base/result.hpp"
+#include "lb/kernel/datapath.hpp"
+
+namespace loom {
+
+enum class CopyMode {
+  kReplace,  ///< Entries of the source win.
+  kAddOnly,  ///< Entries that the target already has stay.
+};
+
+/// Copies every entry, keys unchanged, values by their common prefix with the rest zero (abi.h: a
+/// value may grow at its end only). A map whose key size differs is not copied: EINVAL. Entries
+/// that do not fit a smaller target are left out.
+Result<void> copy_map(int from, int to, CopyMode mode);
+
+/// Everything but flows, rings, settings and clock.
+Result<void> copy_tables(const MapSet& from, const MapSet& to);
+
+/// The published rings: the same inner maps under the new generation's outer map and pins.
+/// `ring_size` is the new one; rings of another size are left for the planner to build.
+Result<void> copy_rings(const Pins& pins, const std::string& old_generation,
+                        const std::string& new_generation, const MapSet& to, uint32_t ring_size);
+
+}  // namespace loom

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// The pin directory: what outlives the daemon, and where.
+//
+//   PIN_PATH/current            symlink to the generation in force
+//   PIN_PATH/g7/maps/NAME       every map of the datapath
+//   PIN_PATH/g7/rings/SERVICE   the inner map of each ring (reading it back through the outer map
+//                               would need CAP_SYS_ADMIN)
+//   PIN_PATH/g7/progs/NAME      the programs
+//   PIN_PATH/links/INTERFACE    the attachments; they outlive generations
+//
+// Two lifetimes: a map or link lives as long as its pin or a program that uses it; closing our
+// descriptor ends nothing.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "lb/base/result.hpp"
+#include "lb/base/unique_fd.hpp"
+
+namespace loom {
+
+class Pins {
+ public:
+  /// Makes the directory if needed and locks it: one daemon per pin path. Errors: EINVAL when the
+  /// path is not on a bpffs, EBUSY when another daemon holds it, EPERM when it is not ours.
+  static Result<Pins> open(const std::string& path);
+
+  [[nodiscard]] const std::string& path() const { return path_; }
+  /// "g7", or empty before the first start.
+  [[nodiscard]] Result<std::string> current() const;
+  /// Makes the directories of a new generation and returns its name. Leftovers of an interrupted
+  /// start are removed first.
+  Result<std::string> create_generation();
+  /// Atomically; then removes every other generation.
+  Result<void> set_current(const std::string& generation);
+
+  [[nodiscard]] std::string map(const std::string& generation, const std::string& name) const;
+  [[nodiscard]] std::string ring(const std::string& generation, const std::string& service) const;
+  [[nodiscard]] std::string program(const std::string& generation, const std::string& name) const;
+  [[nodiscard]] std::string link(const std::string& interface) const;
+  /// Interfaces with a pinned link.
+  [[nodiscard]] std::vector<std::string> links() const;
+  /// Services with a pinned ring.
+  [[nodiscard]] std::vector<std::string> rings(const std::string& generation) const;
+
+  /// Removes everything under the pin path: detaches, unless others hold the links.
+  Result<void> remove_all();
+
+ private:
+  Pins(std::string path, UniqueFd lock) : path_(std::move(path)), lock_(std::move(lock)) {}
+  Result<void> remove_generations_but(const std::string& kept);
+
+  std::string path_;
+  UniqueFd lock_;
+};
+
+/// Pins `fd` at `path`, replacing what is pinned there in one step.
+Result<void> pin_replacing(int fd, const std::string& path);
+Result<UniqueFd> open_pin(const std::string& path);
+
+}  // namespace loom

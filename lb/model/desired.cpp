@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "lb/model/desired.hpp"
+
+#include <algorithm>
+#include <cerrno>
+
+namespace loom {
+namespace {
+
+bool keeps_family(Forwarding forwarding) {
+  return forwarding == Forwarding::kNat || forwarding == Forwarding::kL2;
+}
+
+bool has_backend_of(const ServiceSpec& service, Family family) {
+  return std::any_of(service.backends.begin(), service.backends.end(),
+                     [&](const BackendSpec& b) { return b.endpoint.address.family() == family; });
+}
+
+/// The addresses a service answers on now.
+std::vector<IpAddr> vips_of(const ServiceSpec& service, const Spec& spec, const Links& links) {
+  if (!service.vips_from_interfaces) return service.vips;
+  std::vector<IpAddr> vips;
+  for (const std::string& name : spec.interfaces) {
+    const auto it = links.interfaces.find(name);
+    if (it == links.interfaces.end()) continue;
+    for (const IpAddr& address : it->second.addresses)
+      // Rule 36: an address nobody could be reached from stays with the stack.
+      if (!keeps_family(service.forwarding) || has_backend_of(service, address.family()))
+        vips.push_back(address);
+  }
+  return vips;
+}
+
+/// Builds the State piece by piece; one object per desired() call.
+class Builder {
+ public:
+  Builder(const Spec& spec, const Links& links, const HealthMap& health)
+      : spec_(spec), links_(links), health_(health) {}
+
+  Desired build() {
+    add_interfaces();
+    for (const ServiceSpec& service : spec_.services) add_service(service);
+    add_passthrough();
+    return std::move(out_);
+  }
+
+ private:
+  void add_interfaces() {
+    for (const std::string& name : spec_.interfaces) {
+      const auto it = links_.interfaces.find(name);
+      if (it == links_.interfaces.end()) continue;
+      out_.state.interfaces[name] = {it->second.ifindex, it->second.mac, spec_.mode};
+      out_.state.egress.insert(it->second.ifindex);
+    }
+  }
+
+  void add_service(const ServiceSpec& service) {
+    const std::vector<IpAddr> vips = vips_of(service, spec_, links_);
+    if (vips.empty())
+      out_.service_problems[service.name] =
+          service.vips_from_interfaces
+              ? "the interfaces have no address of a family that a backend has"
+              : "has no VIP";
+    for (const IpAddr& vip : vips) {
+      ServiceState& state = state_of(service, vip.family());
+      for (const PortSpec& port : service.ports) state.listeners.insert({vip, port});
+      VipState& flags = out_.state.vips[vip];
+      flags.service = true;
+      flags.pass_unserved = flags.pass_unserved || passes_unserved(service, vip);
+    }
+    for (const BackendSpec& backend : service.backends) add_backend(service, backend);
+  }
+
+  ServiceState& state_of(const ServiceSpec& service, Family family) {
+    const std::string name = datapath_service(service, family);
+    out_.seeds[name] = service.hash_seed;
+    ServiceState& state = out_.state.services[name];
+    state.forwarding = service.forwarding;
+    return state;
+  }
+
+  /// Rule 35: on an address of this host, refusing unserved ports would lock SSH out.
+  bool passes_unserved(const ServiceSpec& service, const IpAddr& vip) const {
+    if (service.on_no_service) return *service.on_no_service == UnservedPolicy::kPass;
+    return links_.local_addresses.contains(vip);
+  }
+
+  void add_backend(const ServiceSpec& service, const BackendSpec& spec) {
+    const std::string name = datapath_service(service, spec.endpoint.address.family());
+    const auto it = out_.state.services.find(name);
+    if (it == out_.state.services.end()) {
+      problem(service, spec, "no VIP of the service has its address family");
+      return;
+    }
+    BackendState state;
+    state.api_id = spec.api_id;
+    state.name = spec.name;
+    state.weight = spec.weight;
+    state.admin = spec.state;
+    state.down = spec.state == AdminState::kMaint || is_down(spec.endpoint);
+    if (service.forwarding == Forwarding::kGue) {
+      state.gue_port = service.gue_port;
+      state.udp6_zero_checksum = service.udp6_zero_checksum;
+    }
+    set_next_hop(service, spec, state);
+    it->second.backends[spec.endpoint] = std::move(state);
+  }
+
+  bool is_down(const Endpoint& endpoint) const {
+    const auto it = health_.find(endpoint);
+    return it != health_.end() && it->second == Health::kDown;
+  }
+
+  void set_next_hop(const ServiceSpec& service, const BackendSpec& spec, BackendState& state) {
+    const IpAddr& address = spec.endpoint.address;
+    const auto hop = links_.next_hops.find(address);
+    if (hop == links_.next_hops.end()) {
+      const auto why = links_.unresolved.find(address);
+      problem(service, spec, why == links_.unresolved.end() ? "next hop unknown" : why->second);
+      return;
+    }
+    const std::string refusal = refuse(service, address, hop->second);
+    if (!refusal.empty()) {
+      problem(service, spec, refusal);
+      return;
+    }
+    state.next_hop = hop->second;
+    state.source = source_of(service, address, hop->second);
+    state.next_hop->source_address = state.source;
+    out_.state.egress.insert(hop->second.ifindex);
+    if (service.forwarding == Forwarding::kNat) out_.state.vips[state.source].nat = true;
+    if (service.forwarding == Forwarding::kNat && links_.local_addresses.contains(state.source))
+      out_.state.vips[state.source].pass_unserved = true;
+  }
+
+  /// Why packets must not be sent this way; empty: they may.
+  std::string refuse(const ServiceSpec& service, const IpAddr& address, const NextHop& hop) const {
+    if (service.forwarding == Forwarding::kL2) {
+      const auto gateway = links_.gateways.find(address);
+      if (gateway != links_.gateways.end())
+        return "is behind gateway " + gateway->second.to_string() +
+               "; encap none needs it on the same layer-2 network";
+    }
+    if (service.forwarding == Forwarding::kNat && !attached(hop.ifindex))
+      return "is reached through an interface that is not listed under interfaces; its replies "
+             "would not come back through Loom";
+    return {};
+  }
+
+  bool attached(uint32_t ifindex) const {
+    return std::any_of(out_.state.interfaces.begin(), out_.state.interfaces.end(),
+                       [&](const auto& entry) { return entry.second.ifindex == ifindex; });
+  }
+
+  static IpAddr source_of(const ServiceSpec& service, const IpAddr& backend, const NextHop& hop) {
+    if (service.forwarding == Forwarding::kNat)
+      for (const IpAddr& address : service.nat_addresses)
+        if (address.family() == backend.family()) return address;
+    return hop.source_address;
+  }
+
+  void add_passthrough() {
+    for (const auto& [vip, flags] : out_.state.vips) {
+      if (!flags.service) continue;
+      for (const uint16_t port : spec_.passthrough_ports)
+        for (const Protocol protocol : {Protocol::kTcp, Protocol::kUdp}) {
+          const Listener listener{vip, {port, protocol}};
+          out_.state.passthrough.insert(listener);
+          for (auto& [name, service] : out_.state.services) service.listeners.erase(listener);
+        }
+    }
+  }
+
+  void problem(const ServiceSpec& service, const BackendSpec& spec, std::string text) {
+    out_.backend_problems[{service.name, spec.endpoint}] = std::move(text);
+  }
+
+  const Spec& spec_;
+  const Links& links_;
+  const HealthMap& health_;
+  Desired out_;
+};
+
+template <class Map>
+std::set<uint32_t> ids_of(const Map& entries) {
+  std::set<uint32_t> ids;
+  for (const auto& [key, entry] : entries) ids.insert(entry.id);
+  return ids;
+}
+
+/// Ids held over, or 0.
+uint32_t known_id(const std::map<Endpoint, BackendState>* known, const Endpoint& endpoint) {
+  if (!known) return 0;
+  const auto it = known->find(endpoint);
+  return it == known->end() ? 0 : it->second.id;
+}
+
+Result<uint32_t> new_id(IdPool& pool, std::set<uint32_t>& used, const std::string& whose) {
+  const uint32_t id = pool.take(used);
+  if (id == 0) return Error(ENOSPC, "no free id for " + whose);
+  used.insert(id);
+  return id;
+}
+
+}  // namespace
+
+std::string datapath_service(const ServiceSpec& service, Family family) {
+  if (!keeps_family(service.forwarding)) return service.name;
+  return service.name + (family == Family::kV4 ? "@v4" : "@v6");
+}
+
+std::set<IpAddr> next_hop_targets(const Spec& spec) {
+  std::set<IpAddr> targets;
+  for (const ServiceSpec& service : spec.services)
+    for (const BackendSpec& backend : service.backends) targets.insert(backend.endpoint.address);
+  return targets;
+}
+
+Desired desired(const Spec& spec, const Links& links, const HealthMap& health) {
+  return Builder(spec, links, health).build();
+}
+
+uint32_t IdPool::take(const std::set<uint32_t>& used) {
+  for (uint32_t tried = 0; tried < max_; ++tried) {
+    last_ = last_ % max_ + 1;
+    if (!used.contains(last_)) return last_;
+  }
+  return 0;
+}
+
+Result<void> assign_ids(Desired& want, const State& have, IdPool& services, IdPool& backends) {
+  std::set<uint32_t> used_services = ids_of(have.services);
+  std::set<uint32_t> used_backends;
+  for (const auto& [name, service] : have.services) used_backends.merge(ids_of(service.backends));
+
+  for (auto& [name, service] : want.state.services) {
+    const auto known = have.services.find(name);
+    // Another forwarding means other flows: under a new id no packet meets a half-changed service.
+    const bool same =
+        known != have.services.end() && known->second.forwarding == service.forwarding;
+    const std::map<Endpoint, BackendState>* members = same ? &known->second.backends : nullptr;
+    if (same) {
+      service.id = known->second.id;
+    } else {
+      const Result<uint32_t> id = new_id(services, used_services, "service " + name);
+      if (!id) return id.error();
+      service.id = *id;
+    }
+    for (auto& [endpoint, backend] : service.backends) {
+      backend.id = known_id(members, endpoint);
+      if (backend.id != 0) continue;
+      const Result<uint32_t> id =
+          new_id(backends, used_backends, "backend " + endpoint.to_string() + " of " + name);
+      if (!id) return id.error();
+      backend.id = *id;
+    }
+  }
+  return {};
+}
+
+std::vector<RingMember> ring_members(const ServiceState& service) {
+  std::vector<RingMember> members;
+  for (const auto& [endpoint, backend] : service.backends)
+    if (backend.in_ring()) members.push_back({endpoint, backend.id, backend.weight});
+  return members;
+}
+
+void set_ring_digests(Desired& want, uint32_t ring_size) {
+  for (auto& [name, service] : want.state.services)
+    service.ring_digest = ring_digest(ring_members(service), want.seeds[name], ring_size);
+}
+
+}  // namespace loom

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// State: what the datapath should do (from desired()) or does (read back from the kernel).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "lb/model/links.hpp"
+#include "lb/model/service.hpp"
+#include "lb/net/endpoint.hpp"
+
+namespace loom {
+
+/// One member of one service. Identity is (service name, endpoint); ids are bookkeeping.
+struct BackendState {
+  uint32_t id = 0;      ///< Datapath id, 1 to kMaxBackends; unique over all services.
+  uint32_t api_id = 0;  ///< The id users see; never reused.
+  std::string name;
+  uint32_t weight = kDefaultWeight;
+  AdminState admin = AdminState::kActive;
+  bool down = false;  ///< By health or maint: its flows choose another backend.
+  std::optional<NextHop> next_hop;
+  IpAddr source;          ///< Outer source or NAT address; "::" while there is no next hop.
+  uint16_t gue_port = 0;  ///< kGue only.
+  bool udp6_zero_checksum = false;
+
+  /// Takes new flows: belongs into the ring.
+  [[nodiscard]] bool in_ring() const { return admin == AdminState::kActive && !down && weight > 0; }
+  bool operator==(const BackendState&) const = default;
+};
+
+struct Listener {
+  IpAddr vip;
+  PortSpec port;
+
+  auto operator<=>(const Listener&) const = default;
+};
+
+struct ServiceState {
+  uint32_t id = 0;  ///< 1 to kMaxServices.
+  Forwarding forwarding = Forwarding::kNat;
+  std::set<Listener> listeners;
+  std::map<Endpoint, BackendState> backends;
+  uint64_t ring_digest = 0;  ///< digest of the ring's members (ring.hpp); 0: no ring published.
+
+  bool operator==(const ServiceState&) const = default;
+};
+
+/// Why an address is ours.
+struct VipState {
+  bool service = false;        ///< Services listen on it.
+  bool nat = false;            ///< NAT replies arrive at it.
+  bool pass_unserved = false;  ///< Ports without a service go to the stack.
+
+  bool operator==(const VipState&) const = default;
+};
+
+struct InterfaceState {
+  uint32_t ifindex = 0;
+  Mac mac;
+  XdpMode mode = XdpMode::kAuto;  ///< have: kNative or kGeneric as attached; want: as configured.
+
+  bool operator==(const InterfaceState&) const = default;
+};
+
+struct State {
+  std::map<std::string, ServiceState> services;
+  std::map<IpAddr, VipState> vips;
+  std::set<Listener> passthrough;                    ///< Counted, then left to the stack.
+  std::map<std::string, InterfaceState> interfaces;  ///< With the program attached.
+  std::set<uint32_t> egress;                         ///< Interfaces packets may be redirected to.
+
+  bool operator==(const State&) const = default;
+};
+
+}  // namespace loom

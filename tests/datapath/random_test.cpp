@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// 10 000 frames of noise and of damaged packets: nothing that is not for a VIP is touched,
+// everything is counted once.
+#include <random>
+
+#include "support/bpf_program.hpp"
+
+namespace loom::test {
+namespace {
+
+constexpr int kFrames = 10000;
+
+class Random : public Datapath {
+ protected:
+  void SetUp() override {
+    Datapath::SetUp();
+    serve(kVip4, 80, IPPROTO_TCP, backend_of(LOOM_FORWARD_GUE, "fc00::2"));
+    put_listener(kVip4, 53, IPPROTO_UDP);
+    put_listener(kVip6, 80, IPPROTO_TCP);
+    put_listener(kVip6, 53, IPPROTO_UDP);
+    put_vip(kVip6);
+    put_vip(kSource4, LOOM_VIP_F_NAT);
+  }
+
+  uint32_t below(size_t bound) { return static_cast<uint32_t>(random_() % bound); }
+
+  /// Bits flipped, bytes replaced, cut short or padded.
+  Bytes damaged(Bytes frame) {
+    for (uint32_t i = below(4); i > 0; --i)
+      frame[below(frame.size())] = static_cast<uint8_t>(random_());
+    if (below(3) == 0) frame.resize(14 + below(frame.size() - 13));
+    if (below(8) == 0) frame.resize(frame.size() + below(20));
+    return frame;
+  }
+  Bytes packet_to(const Ip4& ip4, const Ip6& ip6) {
+    const Packet tags = below(2) ? Ether{} / Vlan{} : Packet({Ether{}});
+    const auto sport = static_cast<uint16_t>(random_());
+    const Payload payload{std::string(below(60), 'x')};
+    const Tcp tcp{.sport = sport, .syn = below(2) == 0, .ack = below(2) == 0, .rst = below(8) == 0};
+    const Udp udp{.sport = sport, .has_checksum = below(4) != 0};
+    switch (below(4)) {
+      case 0:
+        return tags / ip4 / tcp / payload;
+      case 1:
+        return tags / ip4 / udp / payload;
+      case 2:
+        return tags / ip6 / tcp / payload;
+      default:
+        return tags / ip6 / udp / payload;
+    }
+  }
+  Bytes noise() {
+    Bytes frame(14 + below(120));
+    for (uint8_t& byte : frame) byte = static_cast<uint8_t>(random_());
+    if (below(2)) std::copy(kOurMac.begin(), kOurMac.end(), frame.begin());
+    return frame;
+  }
+
+ private:
+  std::mt19937 random_{20240229};  // The same frames every time.
+};
+
+TEST_F(Random, WhatIsNotForAVipIsPassedAsItCame) {
+  Datapath::SetUp();  // Without any VIP.
+  for (int i = 0; i < kFrames; ++i) {
+    const Bytes frame = below(4) ? damaged(packet_to(Ip4{}, Ip6{})) : noise();
+    const Outcome got = run(frame);
+    ASSERT_EQ(got.action, XDP_PASS) << i;
+    ASSERT_EQ(got.packet, frame) << i;
+  }
+  EXPECT_EQ(counted().packets(), uint64_t{kFrames});
+}
+
+TEST_F(Random, EveryFrameIsCountedOnceUnderAKnownVerdict) {
+  std::map<int, uint64_t> actions;
+  for (int i = 0; i < kFrames; ++i) {
+    const Bytes frame = below(8) ? damaged(packet_to(Ip4{}, Ip6{})) : noise();
+    const Outcome got = run(frame);
+    actions[got.action]++;
+    if (got.action == XDP_PASS || got.action == XDP_DROP) {
+      ASSERT_EQ(got.packet, frame) << i;
+    }
+  }
+  const Counted counts = counted();
+  EXPECT_EQ(counts.packets(), uint64_t{kFrames});
+  std::map<int, uint64_t> counted_actions;
+  for (const auto& [verdict, counter] : counts.verdicts) {
+    EXPECT_GT(verdict, LOOM_CONTINUE);
+    EXPECT_LT(verdict, LOOM_VERDICT_MAX);
+    counted_actions[action_of(verdict)] += counter.packets;
+  }
+  for (const auto& [id, counter] : counts.backends) counted_actions[XDP_TX] += counter.packets;
+  EXPECT_EQ(counted_actions, actions);
+  EXPECT_EQ(actions.count(XDP_ABORTED), 0u);
+  EXPECT_GT(actions[XDP_TX], uint64_t{kFrames / 4}) << "hardly any frame was a packet";
+  EXPECT_GT(actions[XDP_DROP], uint64_t{kFrames / 20});
+}
+
+// Every template cut at every length: headers that end in the middle, in every stage.
+TEST_F(Random, EveryCutOfAPacketIsCountedAndLeftAlone) {
+  const std::vector<Bytes> templates = {
+      Ether{} / Vlan{} / Vlan{} / Ip4{.options = Bytes(8, 1)} / Tcp{.options = Bytes(4, 1)},
+      Ether{} / Ip4{} / Udp{} / Payload{"query"}, Ether{} / Ip6{} / Tcp{.syn = true},
+      Ether{} / Ip6{} / Udp{} / Payload{"query"}};
+  for (const Bytes& whole : templates) {
+    for (size_t length = 14; length < whole.size(); ++length) {
+      const Bytes frame(whole.begin(), whole.begin() + static_cast<long>(length));
+      Outcome got;
+      const std::string taken = verdict(frame, &got);
+      EXPECT_TRUE(got.action == XDP_PASS || got.action == XDP_DROP) << taken << " at " << length;
+      EXPECT_EQ(got.packet, frame) << taken << " at " << length;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace loom::test

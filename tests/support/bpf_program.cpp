@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "support/bpf_program.hpp"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <linux/bpf.h>
+#include <net/if.h>
+#include <sched.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <set>
+
+#include "loom_xdp.skel.h"
+
+namespace loom::test {
+namespace {
+
+struct Destroy {
+  void operator()(loom_xdp* skeleton) const { loom_xdp::destroy(skeleton); }
+};
+using Skeleton = std::unique_ptr<loom_xdp, Destroy>;
+
+[[noreturn]] void skip(const std::string& reason) {
+  std::printf("SKIP: %s\n", reason.c_str());
+  std::exit(77);
+}
+
+void enter_own_network() {
+  if (unshare(CLONE_NEWNET) != 0) skip(std::string("network namespace: ") + std::strerror(errno));
+  if (std::system("ip link set lo up && ip link add egress0 type veth peer name egress1 && "
+                  "ip link set egress0 up && ip link set egress1 up") != 0)
+    skip("cannot make a veth pair");
+}
+
+UniqueFd make_ring() {
+  LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_MMAPABLE);
+  return UniqueFd(bpf_map_create(BPF_MAP_TYPE_ARRAY, "ring", sizeof(uint32_t), sizeof(loom_slot),
+                                 kRingSize, &options));
+}
+
+/// Of loom_xdp, only the statistics: struct bpf_prog_info has them since 5.16, the log always.
+std::array<char, 65536> verifier_log{};
+constexpr uint32_t kLogStatistics = 4;
+
+Skeleton open_and_load(uint32_t frags_flag) {
+  Skeleton skeleton(loom_xdp::open());
+  if (!skeleton) return nullptr;
+  skeleton->rodata->loom_config.ring_size = kRingSize;
+  skeleton->rodata->loom_config.features = frags_flag ? LOOM_FEATURE_FRAGS : 0;
+  bpf_program__set_flags(skeleton->progs.loom_xdp, frags_flag);
+  bpf_program__set_log_level(skeleton->progs.loom_xdp, kLogStatistics);
+  bpf_program__set_log_buf(skeleton->progs.loom_xdp, verifier_log.data(), verifier_log.size());
+  // libbpf 1.1 cannot resize an inner map, only take the shape of another.
+  const UniqueFd shape = make_ring();
+  bpf_map__set_inner_map_fd(skeleton->maps.loom_rings, shape.get());
+  bpf_map__set_max_entries(skeleton->maps.loom_backends, kMaxBackends);
+  bpf_map__set_max_entries(skeleton->maps.loom_backend_counters, kMaxBackends);
+  bpf_map__set_max_entries(skeleton->maps.loom_backend_info, kMaxBackends);
+  bpf_map__set_max_entries(skeleton->maps.loom_flows, 4096);
+  return loom_xdp::load(skeleton.get()) == 0 ? std::move(skeleton) : nullptr;
+}
+
+Skeleton load_or_skip() {
+  enter_own_network();
+  // What the first attempt prints where the kernel does not know frags (before 5.18) is no news.
+  const libbpf_print_fn_t print = libbpf_set_print(nullptr);
+  Skeleton skeleton = open_and_load(BPF_F_XDP_HAS_FRAGS);
+  libbpf_set_print(print);
+  if (!skeleton) skeleton = open_and_load(0);
+  if (!skeleton && errno == EPERM) skip("loading BPF programs needs CAP_BPF and CAP_NET_ADMIN");
+  if (!skeleton) {
+    std::printf("loom_xdp does not load: %s\n%s", std::strerror(errno), verifier_log.data());
+    std::exit(1);
+  }
+  return skeleton;
+}
+
+template <class Key, class Value>
+void put(const bpf_map* map, const Key& key, const Value& value) {
+  ASSERT_EQ(bpf_map_update_elem(bpf_map__fd(map), &key, &value, BPF_ANY), 0)
+      << bpf_map__name(map) << ": " << std::strerror(errno);
+}
+
+template <class Key>
+std::vector<Key> keys_of(const bpf_map* map) {
+  std::vector<Key> keys;
+  Key key{};
+  Key next{};
+  for (const Key* from = nullptr; bpf_map_get_next_key(bpf_map__fd(map), from, &next) == 0;) {
+    keys.push_back(next);
+    key = next;
+    from = &key;
+  }
+  return keys;
+}
+
+template <class Key>
+void clear_hash(const bpf_map* map) {
+  for (const Key& key : keys_of<Key>(map)) bpf_map_delete_elem(bpf_map__fd(map), &key);
+}
+
+/// Indices from `first` on.
+template <class Value>
+void clear_array(const bpf_map* map, uint32_t first, uint32_t last) {
+  for (uint32_t i = first; i <= last; ++i) put(map, i, Value{});
+}
+
+/// Sum over the CPUs; the entry is zero afterwards.
+template <class Value, class Add>
+Value take_counter(const bpf_map* map, uint32_t index, Add add) {
+  std::vector<Value> cpus(static_cast<size_t>(libbpf_num_possible_cpus()));
+  EXPECT_EQ(bpf_map_lookup_elem(bpf_map__fd(map), &index, cpus.data()), 0);
+  Value sum{};
+  for (Value& value : cpus) {
+    add(sum, value);
+    value = {};
+  }
+  EXPECT_EQ(bpf_map_update_elem(bpf_map__fd(map), &index, cpus.data(), BPF_ANY), 0);
+  return sum;
+}
+
+/// Deleting all 4096 would take seconds: the kernel waits for running programs after each.
+std::set<uint32_t> services_with_ring;
+
+loom_counter take_counter(const bpf_map* map, uint32_t index) {
+  return take_counter<loom_counter>(map, index, [](loom_counter& sum, const loom_counter& one) {
+    sum.packets += one.packets;
+    sum.rx_bytes += one.rx_bytes;
+    sum.tx_bytes += one.tx_bytes;
+    sum.flows += one.flows;
+  });
+}
+
+}  // namespace
+
+uint64_t Counted::packets() const {
+  uint64_t sum = 0;
+  for (const auto& [verdict, counter] : verdicts) sum += counter.packets;
+  for (const auto& [id, counter] : backends) sum += counter.packets;
+  return sum;
+}
+
+loom_xdp& Datapath::program() {
+  static const Skeleton skeleton = load_or_skip();
+  return *skeleton;
+}
+
+void Datapath::SetUpTestSuite() {
+  program();
+}
+
+void Datapath::SetUp() {
+  const auto& maps = program().maps;
+  clear_hash<loom_addr>(maps.loom_vips);
+  clear_hash<loom_listener_key>(maps.loom_listeners);
+  clear_hash<loom_flow>(maps.loom_flows);
+  for (const uint32_t service : services_with_ring)
+    bpf_map_delete_elem(bpf_map__fd(maps.loom_rings), &service);
+  services_with_ring.clear();
+  clear_array<loom_backend>(maps.loom_backends, 1, kMaxBackends - 1);
+  clear_array<loom_service>(maps.loom_services, 1, 8);
+  clear_array<loom_interface>(maps.loom_interfaces, 0, 15);
+  put_settings(0);
+  put_interface(kIngress, kOurMac);
+  put_interface(egress(), kEgressMac);
+  put(maps.loom_egress, egress(), egress());
+  counted();
+}
+
+void Datapath::put_interface(uint32_t ifindex, const MacBytes& mac) {
+  loom_interface value{.ifindex = ifindex, .mac = {}, .pad = {}};
+  std::memcpy(value.mac, mac.data(), mac.size());
+  put(program().maps.loom_interfaces, ifindex % LOOM_INTERFACE_SLOTS, value);
+}
+
+void Datapath::remove_interface(uint32_t ifindex) {
+  put(program().maps.loom_interfaces, ifindex % LOOM_INTERFACE_SLOTS, loom_interface{});
+}
+
+void Datapath::put_vip(const std::string& address, uint32_t flags) {
+  put(program().maps.loom_vips, addr(address), loom_vip{flags, 0});
+}
+
+void Datapath::put_listener(const std::string& vip, uint16_t port, uint8_t proto,
+                            loom_listener value) {
+  put(program().maps.loom_listeners, loom_listener_key{addr(vip), htons(port), proto, 0}, value);
+}
+
+void Datapath::put_service(uint32_t id, loom_forwarding forwarding) {
+  put(program().maps.loom_services, id, loom_service{static_cast<uint8_t>(forwarding), {}, 0});
+}
+
+void Datapath::put_backend(uint32_t id, const loom_backend& backend) {
+  put(program().maps.loom_backends, id, backend);
+}
+
+void Datapath::put_ring(uint32_t service, uint32_t backend) {
+  put_ring(service, std::vector<loom_slot>(kRingSize, backend));
+}
+
+void Datapath::put_ring(uint32_t service, const std::vector<loom_slot>& slots) {
+  const UniqueFd ring = make_ring();
+  ASSERT_TRUE(ring) << std::strerror(errno);
+  for (uint32_t i = 0; i < slots.size(); ++i)
+    ASSERT_EQ(bpf_map_update_elem(ring.get(), &i, &slots[i], BPF_ANY), 0);
+  put(program().maps.loom_rings, service, ring.get());
+  services_with_ring.insert(service);
+}
+
+void Datapath::put_settings(uint32_t flags) {
+  put(program().maps.loom_settings, uint32_t{0}, loom_settings{flags, 0});
+}
+
+void Datapath::clear_egress() {
+  clear_hash<uint32_t>(program().maps.loom_egress);
+}
+
+void Datapath::serve(const std::string& vip, uint16_t port, uint8_t proto,
+                     const loom_backend& backend) {
+  put_backend(1, backend);
+  put_ring(kService, 1);
+  put_service(kService, static_cast<loom_forwarding>(backend.forwarding));
+  put_listener(vip, port, proto);
+  put_vip(vip);
+}
+
+namespace {
+
+/// 0 or a negative errno. Without a context the frame comes from the loopback device.
+int try_run(int program_fd, const Bytes& frame, const xdp_md* context, Outcome* result) {
+  result->packet.resize(frame.size() + 256);
+  LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame.data(),
+              .data_out = result->packet.data(),
+              .data_size_in = static_cast<uint32_t>(frame.size()),
+              .data_size_out = static_cast<uint32_t>(result->packet.size()));
+  if (context) {
+    options.ctx_in = context;
+    options.ctx_size_in = sizeof(*context);
+  }
+  const int err = bpf_prog_test_run_opts(program_fd, &options);
+  result->packet.resize(options.data_size_out);
+  result->action = static_cast<int>(options.retval);
+  return err;
+}
+
+xdp_md context_of(const Bytes& frame, uint32_t ingress) {
+  xdp_md context{};
+  context.data_end = static_cast<uint32_t>(frame.size());
+  context.ingress_ifindex = ingress;
+  return context;
+}
+
+}  // namespace
+
+Outcome Datapath::run(const Bytes& frame, uint32_t ingress) {
+  const xdp_md context = context_of(frame, ingress);
+  const int fd = bpf_program__fd(program().progs.loom_xdp);
+  Outcome out;
+  EXPECT_EQ(try_run(fd, frame, ingress == kIngress ? nullptr : &context, &out), 0)
+      << std::strerror(errno);
+  return out;
+}
+
+std::optional<Outcome> Datapath::run_without_headroom(const Bytes& frame) {
+  const Bytes metadata(208);  // Of the 256 bytes in front the kernel keeps 40 for itself.
+  const Bytes with_metadata = metadata + frame;
+  xdp_md context = context_of(with_metadata, kIngress);
+  context.data = static_cast<uint32_t>(metadata.size());
+  Outcome out;
+  if (try_run(bpf_program__fd(program().progs.loom_xdp), with_metadata, &context, &out) != 0)
+    return std::nullopt;
+  out.packet.erase(out.packet.begin(), out.packet.begin() + static_cast<long>(metadata.size()));
+  return out;
+}
+
+bool Datapath::can_choose_ingress() {
+  const Bytes frame(64);
+  const xdp_md context = context_of(frame, egress());
+  Outcome ignored;
+  return try_run(bpf_program__fd(program().progs.loom_clock), frame, &context, &ignored) == 0;
+}
+
+Counted Datapath::counted() {
+  Counted out;
+  for (uint32_t i = 0; i < LOOM_VERDICT_MAX; ++i)
+    if (const loom_counter counter = take_counter(program().maps.loom_verdicts, i); counter.packets)
+      out.verdicts[static_cast<loom_verdict>(i)] = counter;
+  for (uint32_t i = 0; i < kMaxBackends; ++i)
+    if (const loom_counter counter = take_counter(program().maps.loom_backend_counters, i);
+        counter.packets)
+      out.backends[i] = counter;
+  for (uint32_t i = 0; i < LOOM_ERROR_MAX; ++i) {
+    const auto count = take_counter<uint64_t>(program().maps.loom_errors, i,
+                                              [](uint64_t& sum, uint64_t one) { sum += one; });
+    if (count) out.errors[static_cast<loom_error>(i)] = count;
+  }
+  return out;
+}
+
+std::string Datapath::verdict(const Bytes& frame, Outcome* result) {
+  counted();
+  const Outcome done = run(frame);
+  const Counted counts = counted();
+  if (result) *result = done;
+  if (counts.packets() != 1) return "counted " + std::to_string(counts.packets()) + " times";
+  if (!counts.backends.empty()) return done.action == XDP_TX ? "FORWARD_TX" : "FORWARD_REDIRECT";
+  return name_of(counts.verdicts.begin()->first);
+}
+
+std::optional<loom_flow_entry> Datapath::flow(const loom_flow& key) {
+  loom_flow_entry entry{};
+  const int fd = bpf_map__fd(program().maps.loom_flows);
+  if (bpf_map_lookup_elem(fd, &key, &entry) != 0) return std::nullopt;
+  return entry;
+}
+
+FlowTable Datapath::flows() {
+  FlowTable out;
+  for (const loom_flow& key : keys_of<loom_flow>(program().maps.loom_flows))
+    if (const std::optional<loom_flow_entry> entry = flow(key)) out[key] = *entry;
+  return out;
+}
+
+void Datapath::put_flow(const loom_flow& key, const loom_flow_entry& entry) {
+  put(program().maps.loom_flows, key, entry);
+}
+
+void Datapath::delete_flow(const loom_flow& key) {
+  EXPECT_EQ(bpf_map_delete_elem(bpf_map__fd(program().maps.loom_flows), &key), 0);
+}
+
+void Datapath::age_flow(const loom_flow& key, uint64_t jiffies) {
+  std::optional<loom_flow_entry> entry = flow(key);
+  ASSERT_TRUE(entry);
+  entry->seen -= jiffies;
+  put_flow(key, *entry);
+}
+
+uint64_t Datapath::timeout(loom_state state) {
+  return program().rodata->loom_config.timeout[state];
+}
+
+uint32_t Datapath::egress() {
+  program();  // The device is in the namespace that loading entered.
+  return if_nametoindex("egress0");
+}
+
+loom_clock Datapath::clock() {
+  const Bytes frame(64);
+  LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame.data(),
+              .data_size_in = static_cast<uint32_t>(frame.size()));
+  EXPECT_EQ(bpf_prog_test_run_opts(bpf_program__fd(program().progs.loom_clock), &options), 0);
+  EXPECT_EQ(options.retval, uint32_t{XDP_PASS});
+  const uint32_t zero = 0;
+  loom_clock out{};
+  const int fd = bpf_map__fd(program().maps.loom_clock_value);
+  EXPECT_EQ(bpf_map_lookup_elem(fd, &zero, &out), 0);
+  return out;
+}
+
+uint32_t Datapath::verified_instructions() {
+  program();
+  unsigned count = 0;
+  const char* line = std::strstr(verifier_log.data(), "processed ");
+  EXPECT_TRUE(line && std::sscanf(line, "processed %u insns", &count) == 1) << verifier_log.data();
+  return count;
+}
+
+}  // namespace loom::test

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// Packet in, packet out: loom_xdp under BPF_PROG_TEST_RUN, with maps a test fills by hand.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <linux/bpf.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "lb/base/unique_fd.hpp"
+#include "loom/abi.h"
+#include "loom/verdict.h"
+#include "support/datapath_values.hpp"
+#include "support/packet.hpp"
+
+struct loom_xdp;
+
+namespace loom::test {
+
+struct Outcome {
+  int action = -1;
+  Bytes packet;
+};
+
+/// What the datapath counted; entries that are all zero are left out.
+struct Counted {
+  std::map<loom_verdict, loom_counter> verdicts;
+  std::map<uint32_t, loom_counter> backends;
+  std::map<loom_error, uint64_t> errors;
+
+  /// Of all verdicts and backends.
+  [[nodiscard]] uint64_t packets() const;
+};
+
+using FlowTable = std::map<loom_flow, loom_flow_entry, FlowLess>;
+
+/// One program per process, maps cleared before every test. The process moves to a network
+/// namespace of its own, which has "lo" (kIngress) and one more device (egress()).
+class Datapath : public ::testing::Test {
+ protected:
+  /// Ends the program with 77, "cannot run here", where BPF programs cannot be loaded.
+  static void SetUpTestSuite();
+  void SetUp() override;
+
+  // ---- what the daemon writes
+
+  static void put_interface(uint32_t ifindex, const MacBytes& mac);
+  static void remove_interface(uint32_t ifindex);
+  static void put_vip(const std::string& address, uint32_t flags = LOOM_VIP_F_SERVICE);
+  static void put_listener(const std::string& vip, uint16_t port, uint8_t proto,
+                           loom_listener value = {kService, 0});
+  static void put_service(uint32_t id, loom_forwarding forwarding);
+  static void put_backend(uint32_t id, const loom_backend& backend);
+  /// A whole ring of one backend; 0: of nobody.
+  static void put_ring(uint32_t service, uint32_t backend);
+  static void put_ring(uint32_t service, const std::vector<loom_slot>& slots);
+  static void put_settings(uint32_t flags);
+  static void clear_egress();
+
+  /// VIP, listener, service kService, ring and its one backend, id 1.
+  static void serve(const std::string& vip, uint16_t port, uint8_t proto,
+                    const loom_backend& backend);
+
+  // ---- packets
+
+  static Outcome run(const Bytes& frame, uint32_t ingress = kIngress);
+  /// As where the driver leaves no room in front of the frame; none if this kernel cannot do it.
+  static std::optional<Outcome> run_without_headroom(const Bytes& frame);
+  /// Kernels before 5.15 take no context: there every frame comes from kIngress.
+  static bool can_choose_ingress();
+  /// Since the last call, or the start of the test.
+  static Counted counted();
+  /// Runs the frame and names the one verdict that was counted for it.
+  static std::string verdict(const Bytes& frame, Outcome* result = nullptr);
+
+  // ---- flows
+
+  static std::optional<loom_flow_entry> flow(const loom_flow& key);
+  static FlowTable flows();
+  static void put_flow(const loom_flow& key, const loom_flow_entry& entry);
+  static void delete_flow(const loom_flow& key);
+  /// As if the flow's last packet were `jiffies` older than it is.
+  static void age_flow(const loom_flow& key, uint64_t jiffies);
+  static uint64_t timeout(loom_state state);
+
+  // ---- the rest
+
+  static uint32_t egress();  ///< The second device's ifindex; in loom_egress and loom_interfaces.
+  static loom_clock clock();
+  static uint32_t verified_instructions();
+
+ private:
+  static loom_xdp& program();
+};
+
+}  // namespace loom::test
