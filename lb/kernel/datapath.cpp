@@ -110,6 +110,9 @@ class DatapathOpener {
     rodata.features = kernel_has_frags() ? LOOM_FEATURE_FRAGS : 0;
     rodata.nat_port_min = config.nat_port_min;
     rodata.nat_port_max = config.nat_port_max;
+    rodata.answer_rate = config.answer_rate;
+    rodata.fragment_timeout = uint64_t{config.fragment_timeout_s} * config.hz;
+    rodata.hz = config.hz;
     // Not by the section name: libbpf 1.1 would ask for it on kernels that refuse it.
     if (kernel_has_frags()) {
       bpf_program* program = skeleton_->progs.loom_xdp;

@@ -23,7 +23,9 @@ struct DatapathConfig {
   uint32_t max_flows = 262'144;
   uint16_t nat_port_min = 1024;  ///< Host order, inclusive.
   uint16_t nat_port_max = 32767;
-  uint32_t hz = 250;  ///< Kernel ticks per second.
+  uint32_t hz = 250;            ///< Kernel ticks per second.
+  uint32_t answer_rate = 1000;  ///< ICMP errors and RSTs per second and CPU.
+  uint32_t fragment_timeout_s = 30;
   /// By enum loom_state.
   std::array<std::chrono::milliseconds, LOOM_STATE_MAX> timeouts{};
 };

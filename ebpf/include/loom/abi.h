@@ -38,10 +38,16 @@ static_assert(sizeof(struct loom_addr) == 16, "ABI");
 
 /* ---- whose packet is it ---------------------------------------------- */
 
-#define LOOM_VIP_F_SERVICE 1u /* services listen on this address */
-#define LOOM_VIP_F_NAT     2u /* NAT replies arrive at this address */
-#define LOOM_VIP_F_PASS_UNSERVED \
-	4u /* ports without a service go to the stack */
+/* Ports without a service: with F_PASS_UNSERVED to the stack, else dropped.
+ * ICMP echo: with neither F_ECHO flag to the stack. F_RANGES: loom_port_ranges
+ * has entries for the address.
+ */
+#define LOOM_VIP_F_SERVICE       1u /* services listen on this address */
+#define LOOM_VIP_F_NAT           2u /* NAT replies arrive at this address */
+#define LOOM_VIP_F_PASS_UNSERVED 4u
+#define LOOM_VIP_F_ECHO_REPLY    8u
+#define LOOM_VIP_F_ECHO_DROP     16u
+#define LOOM_VIP_F_RANGES        32u
 
 struct loom_vip {
 	__u32 flags;
@@ -66,13 +72,32 @@ struct loom_listener {
 };
 static_assert(sizeof(struct loom_listener) == 8, "ABI");
 
+/* Key of a port range or wildcard; the value is struct loom_listener. A range
+ * is stored as the fewest prefixes of port numbers that cover it, a wildcard as
+ * the empty prefix, so the longest match is the most specific one.
+ */
+#define LOOM_RANGE_PREFIX 144u /* bits before the port: vip, pad, proto */
+
+struct loom_range_key {
+	__u32 prefixlen; /* LOOM_RANGE_PREFIX + 0 to 16 */
+	struct loom_addr vip;
+	__u8 pad;
+	__u8 proto;
+	__be16 port;
+};
+static_assert(sizeof(struct loom_range_key) == 24, "ABI");
+
 /* One per interface the datapath is attached to. */
+#define LOOM_EXTRA_MACS 4u
+
 struct loom_interface {
 	__u32 ifindex; /* 0: empty slot */
-	__u8 mac[6];   /* only frames to this address are balanced */
-	__u8 pad[2];
+	__u8 mac[6];   /* only frames to this address are balanced, */
+	__u8 extra_count;
+	__u8 pad;
+	__u8 extra[LOOM_EXTRA_MACS][6]; /* or to one of these (VRRP) */
 };
-static_assert(sizeof(struct loom_interface) == 12, "ABI");
+static_assert(sizeof(struct loom_interface) == 36, "ABI");
 
 /* ---- services and backends ------------------------------------------- */
 
@@ -84,9 +109,30 @@ enum loom_forwarding {
 	LOOM_FORWARD_L2 = 4,
 };
 
+/* How a slot of the ring is picked for a new flow. */
+enum loom_algorithm {
+	LOOM_ALGORITHM_MAGLEV = 0, /* by hash */
+	LOOM_ALGORITHM_ROTOR = 1,  /* in turn: round robin, weighted */
+};
+
+/* What makes packets belong together. */
+enum loom_affinity {
+	LOOM_AFFINITY_FIVE_TUPLE = 0,
+	LOOM_AFFINITY_SOURCE_IP = 1, /* a client keeps its backend */
+	LOOM_AFFINITY_NONE = 2,      /* the ring alone: nothing is remembered */
+};
+
+enum loom_no_backend {
+	LOOM_NO_BACKEND_DROP = 0,
+	LOOM_NO_BACKEND_REJECT = 1, /* RST or ICMP port unreachable */
+	LOOM_NO_BACKEND_PASS = 2,
+};
+
 struct loom_service {
 	__u8 forwarding; /* enum loom_forwarding; 0: no such service */
-	__u8 pad[3];
+	__u8 algorithm;
+	__u8 affinity;
+	__u8 on_no_backend;
 	__u32 flags; /* none yet */
 };
 static_assert(sizeof(struct loom_service) == 8, "ABI");
@@ -94,6 +140,7 @@ static_assert(sizeof(struct loom_service) == 8, "ABI");
 #define LOOM_BACKEND_F_NEXT_HOP       1u /* MACs, ifindex, mtu, source valid */
 #define LOOM_BACKEND_F_DOWN           2u /* its flows choose another backend */
 #define LOOM_BACKEND_F_UDP6_ZERO_CSUM 4u /* GUE over v6 without checksum */
+#define LOOM_BACKEND_F_LOCAL          8u /* an address of this host: to the stack */
 
 /* One member of one service: everything needed to send to it, in two cache
  * lines. Index is the backend id; all zero where the id is free.
@@ -112,7 +159,10 @@ struct loom_backend {
 	__u8 forwarding; /* enum loom_forwarding; 0: free */
 	__u8 flags;
 	__u8 pad[2];
-	__u64 source_csum; /* spare for the outer header template; zero */
+	__u16 source_first; /* DSR: with source_count > 0 the outer source is
+			       one */
+	__u16 source_count; /* of these entries of loom_sources, by flow hash */
+	__u32 reserved0;
 	__u8 reserved[56];
 };
 static_assert(sizeof(struct loom_backend) == 128, "ABI");
@@ -161,7 +211,7 @@ struct loom_flow_entry {
 	__u8 flags;
 	__u8 peer_mac[6];   /* NAT: the hop the client's packets came from */
 	__u32 peer_ifindex; /* NAT: and the interface; replies go back there */
-	__u32 pad;
+	__be32 syn_seq;     /* probation: of the SYN that made the entry */
 #ifdef LOOM_TEST_ABI_EXTRA
 	__u64 test_extra; /* a release with one more field, for the upgrade test
 			   */
@@ -170,6 +220,31 @@ struct loom_flow_entry {
 #ifndef LOOM_TEST_ABI_EXTRA
 static_assert(sizeof(struct loom_flow_entry) == 96, "ABI");
 #endif
+
+/* Later fragments follow the first, which alone has ports. */
+struct loom_fragment_key {
+	struct loom_addr src;
+	struct loom_addr dst;
+	__be32 id;
+	__u8 proto;
+	__u8 pad[3];
+};
+static_assert(sizeof(struct loom_fragment_key) == 40, "ABI");
+
+#define LOOM_FRAGMENT_F_REPLY 1u /* of a NAT backend's reply */
+
+struct loom_fragment {
+	struct loom_addr src; /* NAT: as it leaves; else zero */
+	struct loom_addr dst;
+	__u64 seen;
+	__u32 backend; /* backend id */
+	__u32 generation;
+	__u32 peer_ifindex; /* reply: where the client is */
+	__u8 peer_mac[6];
+	__u8 flags;
+	__u8 pad;
+};
+static_assert(sizeof(struct loom_fragment) == 64, "ABI");
 
 /* ---- counters ---------------------------------------------------------- */
 
@@ -221,6 +296,7 @@ struct loom_clock {
 static_assert(sizeof(struct loom_clock) == 16, "ABI");
 
 /* Switches that may change while traffic flows. */
+#define LOOM_SETTING_CONNECTION_LIMIT 2u /* new flows go to the stack */
 #define LOOM_SETTING_HANDOVER \
 	1u /* flows are being copied: unknown NAT packets wait */
 
@@ -232,14 +308,25 @@ static_assert(sizeof(struct loom_settings) == 8, "ABI");
 
 /* ---- configuration fixed at load (const volatile) ---------------------- */
 
-#define LOOM_FEATURE_FRAGS 1u /* bpf_xdp_get_buff_len exists (kernel 5.18) */
+#define LOOM_FEATURE_DROP_EXTENSION_HEADERS 2u /* beyond the bounded walk */
+#define LOOM_FEATURE_FRAGS                  1u /* bpf_xdp_get_buff_len exists (kernel 5.18) */
 
 struct loom_config {
 	__u64 timeout[8]; /* jiffies, by enum loom_state */
 	__u32 ring_size;
 	__u32 features;
-	__u16 nat_port_min; /* host order */
-	__u16 nat_port_max; /* inclusive */
+	__u16 nat_port_min;     /* host order */
+	__u16 nat_port_max;     /* inclusive */
+	__u32 answer_rate;      /* ICMP errors and RSTs per second and CPU */
+	__u64 fragment_timeout; /* jiffies */
+	__u32 hz;               /* jiffies per second */
 	__u32 pad;
 };
-static_assert(sizeof(struct loom_config) == 80, "ABI");
+static_assert(sizeof(struct loom_config) == 96, "ABI");
+
+/* Token bucket of the answers the datapath gives by itself; one per CPU. */
+struct loom_bucket {
+	__u64 refilled; /* jiffies */
+	__u64 tokens;
+};
+static_assert(sizeof(struct loom_bucket) == 16, "ABI");
