@@ -45,6 +45,10 @@ HttpResponse show_stats(const ApiContext& api, const Call&) {
 
   const Json body = {
       {"generation", snapshot->generation},
+      {"start",
+       {{"config_file", text_or_null(snapshot->config_file)},
+        {"adopted", snapshot->adopted},
+        {"first_plan_steps", snapshot->steps_at_start}}},
       {"programs", list_json(snapshot->programs)},
       {"interfaces", list_json(snapshot->interfaces)},
       {"packets",

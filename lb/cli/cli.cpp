@@ -50,19 +50,18 @@ Result<OutputOptions> output_options(const Invocation& invocation, const Environ
 
 Result<ServerUrl> server_of(const Invocation& invocation, const Environment& environment) {
   if (invocation.has("server")) {
-    const Result<ServerUrl> server = ServerUrl::parse(invocation.value("server"));
+    Result<ServerUrl> server = ServerUrl::parse(invocation.value("server"));
     if (!server) return Error(server.error()).in("--server");
     return server;
   }
   const std::string variable = environment.variable("LOOM_SERVER");
-  const Result<ServerUrl> server = ServerUrl::parse(variable.empty() ? kDefaultServer : variable);
+  Result<ServerUrl> server = ServerUrl::parse(variable.empty() ? kDefaultServer : variable);
   if (!server) return Error(server.error()).in("LOOM_SERVER");
   return server;
 }
 
 Result<std::chrono::milliseconds> timeout_of(const Invocation& invocation) {
-  const Result<std::chrono::milliseconds> timeout =
-      parse_duration(invocation.value("timeout", "5s"));
+  Result<std::chrono::milliseconds> timeout = parse_duration(invocation.value("timeout", "5s"));
   if (!timeout) return Error(timeout.error()).in("--timeout");
   if (timeout->count() == 0) return Error(EINVAL, "--timeout: must be longer than 0");
   return timeout;

@@ -7,9 +7,9 @@
 
 namespace loom::cli {
 
-std::string Invocation::value(const std::string& option, std::string fallback) const {
+std::string Invocation::value(const std::string& option, const std::string& fallback) const {
   const auto found = options_.find(option);
-  return found == options_.end() ? std::move(fallback) : found->second.front();
+  return found == options_.end() ? fallback : found->second.front();
 }
 
 std::vector<std::string> Invocation::values(const std::string& option) const {

@@ -45,7 +45,8 @@ class Invocation {
 
   [[nodiscard]] bool has(const std::string& option) const { return options_.contains(option); }
   /// The value of an option; `fallback` if it was not given.
-  [[nodiscard]] std::string value(const std::string& option, std::string fallback = "") const;
+  [[nodiscard]] std::string value(const std::string& option,
+                                  const std::string& fallback = "") const;
   [[nodiscard]] std::vector<std::string> values(const std::string& option) const;
   [[nodiscard]] const std::vector<std::string>& arguments() const { return arguments_; }
 

@@ -113,7 +113,8 @@ std::string path_cases() {
     const size_t blank = path.find(' ');
     const std::string from = blank == std::string::npos ? "" : path.substr(0, blank);
     const std::string word = blank == std::string::npos ? path : path.substr(blank + 1);
-    out += "      '" + from + " " + word + "') at='" + path + "' ;;\n";
+    out.append("      '").append(from).append(" ").append(word);
+    out.append("') at='").append(path).append("' ;;\n");
   }
   return out;
 }
@@ -209,7 +210,8 @@ std::string fish_script() {
     if (path.empty()) continue;
     const size_t blank = path.find(' ');
     const std::string from = blank == std::string::npos ? " " + path : path;
-    out += "      case '" + from + "'\n        set at '" + path + "'\n";
+    out.append("      case '").append(from).append("'\n        set at '");
+    out.append(path).append("'\n");
   }
   out +=
       "    end\n"

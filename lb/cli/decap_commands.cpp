@@ -58,6 +58,7 @@ Result<DecapOptions> options_of(const Invocation& invocation) {
 template <class List>
 std::string list_text(const List& items) {
   std::vector<std::string> parts;
+  parts.reserve(items.size());
   for (const auto& item : items) parts.push_back(item.to_string());
   return join(parts, ",");
 }

@@ -25,7 +25,7 @@ std::string columns(const std::vector<Entry>& entries) {
 }
 
 std::string with_value(const OptionSpec& option) {
-  const std::string name = "--" + std::string(option.name);
+  std::string name = "--" + std::string(option.name);
   const std::string value(option.value);
   switch (option.takes) {
     case Takes::kNothing:
@@ -65,6 +65,7 @@ std::string usage(const Command& command) {
 
 std::vector<Entry> summaries(const std::vector<const Command*>& listed) {
   std::vector<Entry> entries;
+  entries.reserve(listed.size());
   for (const Command* command : listed) {
     entries.push_back({"loom " + std::string(command->name), std::string(command->summary)});
   }

@@ -64,7 +64,7 @@ std::string interfaces_text(const Json& stats) {
     for (const Json& program : list_field(stats, "programs")) {
       if (text_field(program, "interface") == name) how = text_field(program, "mode");
     }
-    parts.push_back(name + " (" + how + ")");
+    parts.push_back(std::string(name).append(" (").append(how).append(")"));
   }
   return join(parts, ", ");
 }

@@ -73,7 +73,7 @@ Result<std::unique_ptr<Controller>> Controller::start(ControllerOptions options,
   const Result<void> watching = links.watch([raw] {
     const std::lock_guard lock(raw->mutex_);
     raw->links_changed_ = true;
-    raw->wake_.notify_one();
+    raw->wake_.notify_all();
   });
   if (!watching) return watching.error();
 
@@ -130,7 +130,7 @@ void Controller::post(std::function<void()> task) {
     const std::lock_guard lock(mutex_);
     tasks_.push_back(std::move(task));
   }
-  wake_.notify_one();
+  wake_.notify_all();
 }
 
 template <class T>

@@ -88,8 +88,8 @@ class Controller final : public Control {
   std::map<std::string, std::string> attach_problems_;  ///< By interface, of the last apply().
   std::string logged_problems_ = "none yet";
 
-  mutable std::mutex mutex_;  ///< Guards what follows.
-  std::condition_variable wake_;
+  mutable std::mutex mutex_;      ///< Guards what follows.
+  std::condition_variable wake_;  ///< Of both threads: always notify_all().
   std::deque<std::function<void()>> tasks_;
   bool links_changed_ = false;
   bool stopping_ = false;

@@ -71,7 +71,8 @@ say "start again"
 loomd_start "$config" "${four[@]}"
 check "bounding set is the same four" equal "$(capabilities "$loomd_pid")" "$four_mask"
 check "it adopted what was pinned" logged "datapath adopted from pins$"
-check "the plan of the start had no step" logged "first plan has 0 steps"
+check "the plan of the start had no step" \
+  equal "$(api GET /ebpf/stats | json "d['start']['first_plan_steps'], d['start']['adopted']")" "0 True"
 check "the same program is attached" equal "$(program_id)" "$first_program"
 check "counters went on" [ "$(metric '^loom_ebpf_packets_total.action="forward"')" -gt "$packets_before" ]
 sleep 2

@@ -91,7 +91,6 @@ TEST_F(Errors, AChangeWithoutAnAnswerMayHaveBeenMade) {
 
 TEST_F(Errors, SomebodyElseOnThePortIsNotTheDaemon) {
   for (const char* body : {"<html>It works!</html>", "", "[1]", "{\"a\":"}) {
-    FakeHttp other;
     http.answer("GET /ebpf/backends", 200, body);
     const Run run = loom({"backend", "list", "--server", "http://127.0.0.1:80"});
     EXPECT_EQ(run.status, 5) << body;
@@ -178,7 +177,7 @@ TEST_F(GlobalOptions, ColoursAreForTerminalsOnly) {
 TEST_F(GlobalOptions, VerboseNamesEachRequest) {
   http.answer("GET /ebpf/backends", 200, kBackends);
   const Run run = loom({"backend", "list", "-v"});
-  EXPECT_EQ(run.err.substr(0, 53), "GET http://127.0.0.1:9091/ebpf/backends: 200, 0ms\n");
+  EXPECT_TRUE(run.err.starts_with("GET http://127.0.0.1:9091/ebpf/backends: 200, ")) << run.err;
 }
 
 TEST_F(GlobalOptions, ACommandLineThatIsNotOneIsAUsageError) {

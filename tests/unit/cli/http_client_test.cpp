@@ -108,7 +108,7 @@ TEST(HttpClient, GivesUpAfterItsTimeout) {
     EXPECT_EQ(answer.error().code(), EHOSTUNREACH);
     EXPECT_EQ(answer.error().what(),
               "no answer from " + server.url().to_string() + " within 100ms");
-    EXPECT_LT(took, 550ms) << target;
+    EXPECT_LT(took, 5s) << target;  // All of /trickle takes 200 s.
   }
 }
 

@@ -57,7 +57,7 @@ TEST_F(ControllerTest, BringsTheDatapathToTheFile) {
   EXPECT_EQ(dataplane_.state.services.size(), 2u);
   EXPECT_EQ(dataplane_.state.services.at("web@v4").backends.size(), 2u);
   ASSERT_EQ(now()->services.size(), 2u);
-  EXPECT_EQ(now()->services[1].backends[0].id, 2u) << "API ids in the order of names";
+  EXPECT_EQ(now()->services[1].backends[0].id, 1u) << "API ids in the order of the file";
 }
 
 TEST_F(ControllerTest, AdoptsAnUnchangedStateWithoutAStep) {
@@ -86,7 +86,7 @@ TEST_F(ControllerTest, RefusesADuplicateNamingTheExistingId) {
       controller_->add_backend({.service = "web", .backend = backend("10.0.0.2:80")});
   ASSERT_FALSE(twice);
   EXPECT_EQ(twice.error().code(), EEXIST);
-  EXPECT_NE(twice.error().what().find("backend 2"), std::string::npos) << twice.error().what();
+  EXPECT_NE(twice.error().what().find("backend 1 "), std::string::npos) << twice.error().what();
 }
 
 TEST_F(ControllerTest, AsksWhichServiceWhenThereAreSeveral) {
@@ -103,21 +103,21 @@ TEST_F(ControllerTest, AsksWhichServiceWhenThereAreSeveral) {
 TEST_F(ControllerTest, PatchesAndRemovesById) {
   start(two_services());
   const Result<BackendView> patched =
-      controller_->patch_backend(2, {.weight = 50, .state = AdminState::kDrain});
+      controller_->patch_backend(1, {.weight = 50, .state = AdminState::kDrain});
   ASSERT_TRUE(patched);
   EXPECT_EQ(patched->weight, 50u);
   EXPECT_EQ(dataplane_.state.services.at("web@v4").backends.at(ep("10.0.0.2:80")).admin,
             AdminState::kDrain);
-  ASSERT_TRUE(controller_->remove_backend(2));
+  ASSERT_TRUE(controller_->remove_backend(1));
   EXPECT_FALSE(dataplane_.state.services.at("web@v4").backends.contains(ep("10.0.0.2:80")));
-  const Result<void> again = controller_->remove_backend(2);
+  const Result<void> again = controller_->remove_backend(1);
   ASSERT_FALSE(again);
   EXPECT_EQ(again.error().code(), ENOENT);
 }
 
 TEST_F(ControllerTest, ApiIdsAreNeverReused) {
   start(two_services());
-  ASSERT_TRUE(controller_->remove_backend(3));
+  ASSERT_TRUE(controller_->remove_backend(2));
   const Result<BackendView> added =
       controller_->add_backend({.service = "web", .backend = backend("10.0.0.3:80")});
   ASSERT_TRUE(added);
