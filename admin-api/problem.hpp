@@ -34,6 +34,7 @@ constexpr ProblemKind kDuplicate{"duplicate", 409, "It exists already"};
 constexpr ProblemKind kAmbiguous{"ambiguous", 409, "Several objects match"};
 constexpr ProblemKind kBusy{"busy", 409, "It is held by somebody else"};
 constexpr ProblemKind kLength{"length-required", 411, "Content-Length is required"};
+constexpr ProblemKind kPrecondition{"precondition-failed", 412, "The precondition is not met"};
 constexpr ProblemKind kTooLarge{"too-large", 413, "The body is too large"};
 constexpr ProblemKind kEncoding{"unsupported-encoding", 415, "The body is compressed"};
 constexpr ProblemKind kInternal{"internal", 500, "Something failed in the balancer"};

@@ -161,6 +161,12 @@ Router::Answer Router::dispatch(const HttpRequest& request) const {
     if (route.method != method) continue;
     if (const std::optional<Problem> refused = refuse_query(route, *target))
       return {to_response(*refused), route.pattern};
+    // ETags are not built: applying a change that was to be conditional would lose somebody's
+    // update.
+    if (method != "GET" && (request.header("If-Match") || request.header("If-None-Match")))
+      return {to_response({.kind = problems::kPrecondition,
+                           .detail = "If-Match is not supported yet: no object has an ETag"}),
+              route.pattern};
     const ApiContext api{control_, build_, counts_};
     return {route.handler(api, {request, std::move(*parameter), target->query}), route.pattern};
   }

@@ -139,6 +139,30 @@ struct {
 	__type(value, __u64);
 } loom_errors SEC(".maps");
 
+/* Daemon only: what earlier programs counted in maps of an earlier layout. What
+ * users see is the sum.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, LOOM_VERDICT_MAX);
+	__type(key, __u32); /* enum loom_verdict */
+	__type(value, struct loom_counter);
+} loom_verdict_carry SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAPS_DEFAULT_BACKENDS);
+	__type(key, __u32); /* backend id */
+	__type(value, struct loom_counter);
+} loom_backend_carry SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, LOOM_ERROR_MAX);
+	__type(key, __u32); /* enum loom_error */
+	__type(value, __u64);
+} loom_error_carry SEC(".maps");
+
 /* Daemon writes, following link events. Where redirected packets may leave; an
  * interface that goes away takes its entry with it. The value is the u32 form
  * because struct bpf_devmap_val buys us nothing on an egress without program.

@@ -66,11 +66,11 @@ void bind_conntrack(const Reader& root, ConntrackConfig& conntrack, Report& repo
 void bind_sizes(const Reader& root, Config& config) {
   assign(config.ring_size, root.at("ebpf.xdp.load_balancing.maglev_table_size").number<uint32_t>());
   assign(config.max_backends, root.at("ebpf.maps.backends.max_entries").number<uint32_t>());
-  assign(config.batch_size, root.at("ebpf.xdp.batch_size").number<uint32_t>());
 }
 
 void bind_daemon(const Reader& root, Config& config) {
   assign(config.admin.listen, root.at("admin.listen").listen());
+  assign(config.admin.persist, root.at("admin.persist").boolean());
   assign(config.runtime.pin_path, root.at("runtime.pin_path").text());
   assign(config.runtime.state_dir, root.at("runtime.state_dir").text());
   if (root.at("runtime.on_exit").text() == "detach") config.runtime.on_exit = OnExit::kDetach;

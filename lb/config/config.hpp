@@ -30,6 +30,7 @@ struct ConntrackConfig {
 
 struct AdminConfig {
   Endpoint listen{IpAddr::from_v4({127, 0, 0, 1}), 9091};
+  bool persist = true;  ///< Changes through the API are kept in runtime.state_dir.
 };
 
 enum class OnExit : uint8_t { kKeep, kDetach };
@@ -50,7 +51,6 @@ struct Config {
   Spec spec;
   uint32_t ring_size = kDefaultRingSize;
   uint32_t max_backends = 10'000;  ///< Entries of the backends map, over all services.
-  uint32_t batch_size = 64;        ///< Entries per map batch operation.
   ConntrackConfig conntrack;
   AdminConfig admin;
   RuntimeConfig runtime;

@@ -6,6 +6,7 @@
 #include <future>
 
 #include "lb/base/log.hpp"
+#include "lb/control/overlay_store.hpp"
 
 namespace loom {
 namespace {
@@ -15,38 +16,12 @@ using namespace std::chrono_literals;
 constexpr auto kTurn = 1s;        // retry after an error; heartbeat of the watchdog
 constexpr auto kSweepEvery = 5s;  // what connections_active promises
 
-const BackendSpec* find(const ServiceSpec& service, const Endpoint& endpoint) {
-  const auto it = std::find_if(service.backends.begin(), service.backends.end(),
-                               [&](const BackendSpec& b) { return b.endpoint == endpoint; });
-  return it == service.backends.end() ? nullptr : &*it;
-}
-
 /// The id that a backend has in the datapath; 0: none.
 uint32_t api_id_in(const State& state, const ServiceSpec& service, const Endpoint& endpoint) {
   const auto known = state.services.find(datapath_service(service, endpoint.address.family()));
   if (known == state.services.end()) return 0;
   const auto backend = known->second.backends.find(endpoint);
   return backend == known->second.backends.end() ? 0 : backend->second.api_id;
-}
-
-Error unknown_backend(uint32_t api_id) {
-  return Error(ENOENT, "no backend has id " + std::to_string(api_id))
-      .with_hint("GET /ebpf/backends lists them");
-}
-
-/// The service a new backend goes to.
-Result<const ServiceSpec*> target_service(const Spec& spec, const NewBackend& backend) {
-  if (backend.service) {
-    const ServiceSpec* service = spec.find(*backend.service);
-    if (!service) return Error(ENOENT, "no service is called \"" + *backend.service + "\"");
-    return service;
-  }
-  if (spec.services.size() == 1) return &spec.services.front();
-  if (spec.services.empty()) return Error(ENOENT, "no service is configured");
-  std::string names;
-  for (const ServiceSpec& service : spec.services)
-    names += (names.empty() ? "" : ", ") + service.name;
-  return Error(EINVAL, "several services exist; name one of " + names + " as \"service\"");
 }
 
 }  // namespace
@@ -67,7 +42,14 @@ Controller::Controller(ControllerOptions options, Dataplane& dataplane, LinkMoni
 
 Result<std::unique_ptr<Controller>> Controller::start(ControllerOptions options,
                                                       Dataplane& dataplane, LinkMonitor& links) {
+  Overlay overlay;
+  if (!options.overlay_file.empty()) {
+    Result<Overlay> loaded = load_overlay(options.overlay_file);
+    if (!loaded) return loaded.error();
+    overlay = std::move(*loaded);
+  }
   std::unique_ptr<Controller> self(new Controller(std::move(options), dataplane, links));
+  self->overlay_ = std::move(overlay);
   Controller* raw = self.get();
   // Watch before the first look: a change in between must not be lost.
   const Result<void> watching = links.watch([raw] {
@@ -85,6 +67,8 @@ Result<std::unique_ptr<Controller>> Controller::start(ControllerOptions options,
 }
 
 Controller::~Controller() {
+  // First: its thread calls into this object.
+  links_.unwatch();
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
@@ -100,6 +84,7 @@ void Controller::loop() {
     wake_.wait_for(lock, kTurn, [this] { return stopping_ || links_changed_ || !tasks_.empty(); });
     last_turn_ = std::chrono::steady_clock::now();
     while (!tasks_.empty()) {
+      last_turn_ = std::chrono::steady_clock::now();
       const std::function<void()> task = std::move(tasks_.front());
       tasks_.pop_front();
       lock.unlock();
@@ -143,24 +128,38 @@ Result<T> Controller::ask(std::function<Result<T>()> work) {
 
 /// In the spec and not in the state: a backend that cannot be served now has an id all the same.
 Result<void> Controller::assign_api_ids(const State& have, Spec& spec) {
+  std::set<uint32_t> taken;
   for (const ServiceSpec& service : spec.services)
-    for (const BackendSpec& backend : service.backends)
-      if (backend.api_id != 0)
-        if (Result<void> done = dataplane_.reserve_api_id(backend.api_id); !done) return done;
+    for (const BackendSpec& backend : service.backends) {
+      if (backend.api_id == 0) continue;
+      taken.insert(backend.api_id);
+      if (Result<void> done = dataplane_.reserve_api_id(backend.api_id); !done) return done;
+    }
 
   for (ServiceSpec& service : spec.services)
     for (BackendSpec& backend : service.backends) {
       uint32_t& known = api_ids_[{service.name, backend.endpoint}];
-      if (backend.api_id != 0) known = backend.api_id;
+      if (backend.api_id != 0) {
+        known = backend.api_id;
+        continue;
+      }
       if (known == 0) known = api_id_in(have, service, backend.endpoint);
-      if (known == 0) {
+      // The file may have given its id to another backend meanwhile.
+      if (known == 0 || !taken.insert(known).second) {
         const Result<uint32_t> id = dataplane_.next_api_id();
         if (!id) return id.error();
-        known = *id;
+        taken.insert(known = *id);
       }
       backend.api_id = known;
     }
   return {};
+}
+
+/// After a restart: what the pinned state sends to is known, whatever the neighbour table says.
+void Controller::learn_next_hops(const State& have) {
+  for (const auto& [name, service] : have.services)
+    for (const auto& [endpoint, backend] : service.backends)
+      if (backend.next_hop) known_next_hops_.emplace(endpoint.address, *backend.next_hop);
 }
 
 /// A neighbour that stops answering keeps its MAC here: whether its backend is down is for the
@@ -177,7 +176,10 @@ void Controller::keep_known_next_hops(Links& links) {
         });
     if (link_unchanged) kept.insert(*known);
   }
-  for (const auto& [address, hop] : kept) links.unresolved.erase(address);
+  for (const auto& [address, hop] : kept) {
+    links.unresolved.erase(address);
+    links.incomplete.erase(address);
+  }
   links.next_hops.merge(kept);
   known_next_hops_ = links.next_hops;
 }
@@ -203,30 +205,42 @@ Result<void> Controller::apply(const State& have, const Desired& want) {
 }
 
 Result<void> Controller::reconcile() {
-  Spec spec = overlay_.apply(options_.spec);
-  Result<Links> links = links_.read(next_hop_targets(spec));
-  if (!links) return std::move(links.error()).in("read the host's network");
-  keep_known_next_hops(*links);
-  const Result<State> have = dataplane_.read();
-  if (!have) return have.error();
-  if (Result<void> done = assign_api_ids(*have, spec); !done) return done;
-
-  Desired want = desired(spec, *links, health_);
-  Result<void> done = assign_ids(want, *have, service_ids_, backend_ids_);
-  if (done) {
-    set_ring_digests(want, options_.ring_size);
-    done = apply(*have, want);
-  }
-  publish(spec, *links, want, done);
+  Result<void> done = try_reconcile();
+  if (done) return done;
+  // The loop retries until it works; readers must see that it did not.
+  auto next = std::make_shared<Snapshot>(*snapshot());
+  next->last_reconcile_ok = false;
+  next->last_error = done.error().message();
+  log_changes_of(*next);
+  const std::lock_guard lock(mutex_);
+  snapshot_ = std::move(next);
   return done;
 }
 
-void Controller::publish(const Spec& spec, const Links& links, const Desired& want,
-                         const Result<void>& done) {
+Result<void> Controller::try_reconcile() {
+  Spec spec = overlay_.apply(options_.spec);
+  Result<Links> links = links_.read(next_hop_targets(spec));
+  if (!links) return std::move(links.error()).in("read the host's network");
+  const Result<State> have = dataplane_.read();
+  if (!have) return have.error();
+  if (!steps_at_start_) learn_next_hops(*have);
+  keep_known_next_hops(*links);
+  if (Result<void> done = assign_api_ids(*have, spec); !done) return done;
+
+  Desired want = desired(spec, *links, health_);
+  if (Result<void> done = assign_ids(want, *have, service_ids_, backend_ids_); !done) return done;
+  set_ring_digests(want, options_.ring_size);
+  if (Result<void> done = apply(*have, want); !done) return done;
+  publish(spec, *links, want);
+  unusable_ = std::move(want.unusable);
+  return {};
+}
+
+void Controller::publish(const Spec& spec, const Links& links, const Desired& want) {
   auto next = std::make_shared<Snapshot>(*snapshot());
   next->generation = ++generation_;
-  next->last_reconcile_ok = bool(done);
-  next->last_error = done ? "" : done.error().message();
+  next->last_reconcile_ok = true;
+  next->last_error.clear();
   next->steps_at_start = steps_at_start_.value_or(0);
   next->overlay_objects = overlay_.objects();
   next->programs = dataplane_.programs();
@@ -262,80 +276,62 @@ void Controller::log_changes_of(const Snapshot& next) {
   logged_problems_ = problems;
 }
 
-/// Makes `overlay` the truth if the datapath takes it, else leaves everything as it was.
-Result<void> Controller::change(Overlay overlay) {
-  std::swap(overlay_, overlay);
+/// Makes the edit the truth if the datapath and the disk take it, else leaves everything as it was.
+Result<void> Controller::change(const Edit& edit) {
+  const Overlay before = std::exchange(overlay_, edit.overlay);
   Result<void> done = reconcile();
+  if (done) done = check_usable(edit);
+  if (done && !options_.overlay_file.empty()) done = save_overlay(options_.overlay_file, overlay_);
   if (done) return done;
-  std::swap(overlay_, overlay);
+  overlay_ = before;
   if (const Result<void> undone = reconcile(); !undone)
     log_error("undo of a failed change: " + undone.error().message());
   return done;
 }
 
+/// A 2xx says that the datapath has the backend: one that nothing can ever be sent to is refused.
+Result<void> Controller::check_usable(const Edit& edit) {
+  const auto& entries = edit.overlay.services;
+  const auto service = entries.find(edit.service);
+  if (service == entries.end()) return {};
+  const auto entry = service->second.find(edit.endpoint);
+  if (entry == service->second.end() || !entry->second.added) return {};
+  const auto problem = unusable_.find({edit.service, edit.endpoint});
+  if (problem == unusable_.end()) return {};
+  return Error(EINVAL, edit.endpoint.to_string() + " " + problem->second);
+}
+
 Result<BackendView> Controller::do_add(const NewBackend& request) {
-  const Spec spec = overlay_.apply(options_.spec);
-  const Result<const ServiceSpec*> service = target_service(spec, request);
-  if (!service) return service.error();
-  const ServiceSpec& target = **service;
-
-  BackendSpec backend = request.backend;
-  if (Result<void> done = normalize_backend(target, backend); !done) return done.error();
-  const Endpoint endpoint = backend.endpoint;
-  if (find(target, endpoint)) {
-    uint32_t id = 0;
-    for (const ServiceView& s : snapshot()->services)
-      for (const BackendView& b : s.backends)
-        if (s.name == target.name && b.endpoint == endpoint) id = b.id;
-    return Error(EEXIST, endpoint.to_string() + " is already backend " + std::to_string(id) +
-                             " of service " + target.name);
-  }
-
-  Overlay next = overlay_;
-  OverlayBackend& entry = next.services[target.name][endpoint];
-  const ServiceSpec* in_file = options_.spec.find(target.name);
-  if (in_file && find(*in_file, endpoint))
-    entry = {.weight = backend.weight, .state = backend.state, .name = backend.name};
-  else
-    entry = {.added = backend};
-  if (Result<void> done = change(std::move(next)); !done) return done.error();
-
-  for (const ServiceView& s : snapshot()->services)
-    for (const BackendView& b : s.backends)
-      if (s.name == target.name && b.endpoint == endpoint) return b;
-  return Error(EIO, "the new backend is missing from the state");
+  const std::shared_ptr<const Snapshot> now = snapshot();
+  Result<Edit> edit = edit_add(edit_context(*now), request);
+  if (!edit) return edit.error();
+  const Result<uint32_t> id = dataplane_.next_api_id();
+  if (!id) return id.error();
+  edit->overlay.services[edit->service][edit->endpoint].added->api_id = *id;
+  if (Result<void> done = change(*edit); !done) return done.error();
+  return *snapshot()->find_backend(*id);
 }
 
 Result<BackendView> Controller::do_patch(uint32_t api_id, const BackendPatch& patch) {
   const std::shared_ptr<const Snapshot> now = snapshot();
-  const BackendView* backend = now->find_backend(api_id);
-  if (!backend) return unknown_backend(api_id);
-  if (patch.weight && *patch.weight > kMaxWeight)
-    return Error(EINVAL, "weight must be 0 to " + std::to_string(kMaxWeight));
-
-  Overlay next = overlay_;
-  OverlayBackend& entry = next.services[backend->service][backend->endpoint];
-  if (patch.weight) entry.weight = patch.weight;
-  if (patch.state) entry.state = patch.state;
-  if (patch.name) entry.name = patch.name;
-  if (Result<void> done = change(std::move(next)); !done) return done.error();
+  const Result<Edit> edit = edit_patch(edit_context(*now), api_id, patch);
+  if (!edit) return edit.error();
+  if (Result<void> done = change(*edit); !done) return done.error();
   return *snapshot()->find_backend(api_id);
 }
 
 Result<void> Controller::do_remove(uint32_t api_id) {
   const std::shared_ptr<const Snapshot> now = snapshot();
-  const BackendView* backend = now->find_backend(api_id);
-  if (!backend) return unknown_backend(api_id);
+  const Result<Edit> edit = edit_remove(edit_context(*now), api_id);
+  if (!edit) return edit.error();
+  Result<void> done = change(*edit);
+  // Only now: a removal that failed leaves the backend its id.
+  if (done) api_ids_.erase({edit->service, edit->endpoint});
+  return done;
+}
 
-  api_ids_.erase({backend->service, backend->endpoint});  // its id is never used again
-  Overlay next = overlay_;
-  const ServiceSpec* in_file = options_.spec.find(backend->service);
-  if (in_file && find(*in_file, backend->endpoint)) {
-    next.services[backend->service][backend->endpoint] = {.removed = true};
-  } else {
-    next.services[backend->service].erase(backend->endpoint);
-  }
-  return change(std::move(next));
+EditContext Controller::edit_context(const Snapshot& now) const {
+  return {options_.spec, overlay_, now, options_.max_backends};
 }
 
 std::shared_ptr<const Snapshot> Controller::snapshot() const {

@@ -14,6 +14,7 @@
 #include "lb/base/result.hpp"
 #include "lb/control/control.hpp"
 #include "lb/control/dataplane.hpp"
+#include "lb/control/edit.hpp"
 #include "lb/control/link_monitor.hpp"
 #include "lb/control/view_builder.hpp"
 #include "lb/model/desired.hpp"
@@ -26,7 +27,8 @@ struct ControllerOptions {
   uint32_t ring_size = kDefaultRingSize;
   uint32_t max_backends = kMaxBackends;
   std::string config_file;
-  bool adopted = false;  ///< The dataplane took over pinned state.
+  std::string overlay_file;  ///< Where changes through the API are kept; empty: nowhere.
+  bool adopted = false;      ///< The dataplane took over pinned state.
 };
 
 class Controller final : public Control {
@@ -61,14 +63,18 @@ class Controller final : public Control {
 
   // On the controller thread:
   Result<void> reconcile();
-  Result<void> change(Overlay overlay);
+  Result<void> try_reconcile();
+  Result<void> change(const Edit& edit);
+  Result<void> check_usable(const Edit& edit);
+  [[nodiscard]] EditContext edit_context(const Snapshot& now) const;
   Result<BackendView> do_add(const NewBackend& backend);
   Result<BackendView> do_patch(uint32_t api_id, const BackendPatch& patch);
   Result<void> do_remove(uint32_t api_id);
   Result<void> assign_api_ids(const State& have, Spec& spec);
   Result<void> apply(const State& have, const Desired& want);
+  void learn_next_hops(const State& have);
   void keep_known_next_hops(Links& links);
-  void publish(const Spec& spec, const Links& links, const Desired& want, const Result<void>& done);
+  void publish(const Spec& spec, const Links& links, const Desired& want);
   void log_changes_of(const Snapshot& next);
 
   const ControllerOptions options_;
@@ -82,7 +88,8 @@ class Controller final : public Control {
   IdPool backend_ids_;
   std::map<IpAddr, NextHop> known_next_hops_;
   ViewBuilder views_;
-  std::map<std::pair<std::string, Endpoint>, uint32_t> api_ids_;  ///< By service and endpoint.
+  std::map<std::pair<std::string, Endpoint>, uint32_t> api_ids_;      ///< By service and endpoint.
+  std::map<std::pair<std::string, Endpoint>, std::string> unusable_;  ///< Of the last reconcile.
   uint64_t generation_ = 0;
   std::optional<size_t> steps_at_start_;
   std::map<std::string, std::string> attach_problems_;  ///< By interface, of the last apply().

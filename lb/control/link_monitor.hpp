@@ -24,6 +24,9 @@ class LinkMonitor {
   /// `changed` is called, from a thread of the monitor's, after links, addresses, routes or
   /// neighbours may have changed; several changes may become one call. Call once.
   virtual Result<void> watch(std::function<void()> changed) = 0;
+
+  /// Ends what watch() began: when it returns, `changed` neither runs nor will run again.
+  virtual void unwatch() = 0;
 };
 
 }  // namespace loom

@@ -84,7 +84,7 @@ Result<UniqueFd> admin_listener(const Endpoint& listen) {
   const int passed = sd_listen_fds(1);
   if (passed > 1)
     return Error(EINVAL, std::to_string(passed) + " sockets were passed in; loomd takes one");
-  if (passed == 1) return UniqueFd(SD_LISTEN_FDS_START);
+  if (passed == 1) return adopt_listener(UniqueFd(SD_LISTEN_FDS_START));
   return open_listener(listen);
 }
 
@@ -122,13 +122,15 @@ int run(const Config& config, const std::string& file, const sigset_t& signals) 
   Result<std::unique_ptr<NetlinkMonitor>> links = NetlinkMonitor::open();
   if (!links) return fail(links.error());
 
-  const bool fresh = (*dataplane)->origin() == Datapath::Origin::kFresh;
-  log_info(std::string("datapath ") + std::string(to_string((*dataplane)->origin())));
+  const Datapath::Origin origin = (*dataplane)->origin();
+  const bool fresh = origin == Datapath::Origin::kFresh;
+  const bool adopted = !fresh && origin != Datapath::Origin::kReplaced;
+  log_info(std::string("datapath ") + std::string(to_string(origin)));
   Result<std::unique_ptr<Controller>> controller =
-      Controller::start(controller_options(config, file, !fresh), **dataplane, **links);
-  if (!controller) return fail(controller.error());
-  if (const Result<void> ready = first_problem(**controller); !ready) {
-    controller->reset();
+      Controller::start(controller_options(config, file, adopted), **dataplane, **links);
+  const Result<void> ready = controller ? first_problem(**controller) : controller.error();
+  if (!ready) {
+    if (controller) controller->reset();
     // What was not there before we came is not left behind half made.
     if (fresh)
       if (const Result<void> undone = (*dataplane)->detach_all(); !undone)

@@ -62,6 +62,7 @@ ControllerOptions controller_options(const Config& config, const std::string& fi
   out.ring_size = config.ring_size;
   out.max_backends = config.max_backends;
   out.config_file = file;
+  if (config.admin.persist) out.overlay_file = config.runtime.state_dir + "/overlay.json";
   out.adopted = adopted;
   return out;
 }
@@ -70,6 +71,8 @@ std::string_view to_string(Datapath::Origin origin) {
   switch (origin) {
     case Datapath::Origin::kFresh:
       return "loaded";
+    case Datapath::Origin::kReplaced:
+      return "loaded in place of pins that cannot be adopted";
     case Datapath::Origin::kAdopted:
       return "adopted from pins";
     case Datapath::Origin::kReprogrammed:

@@ -43,8 +43,9 @@ Error foreign_program(const std::string& interface, const XdpAttachment& there) 
         "xdp-loader unload " +
         interface + " --all");
   return std::move(error).with_hint(
-      "loomd never replaces another program; take it off first, for example: ip link set dev " +
-      interface + " xdp off");
+      "loomd never replaces another program; take it off first: ip link set dev " + interface +
+      " xdp off, or, where a link holds it (bpftool link), remove the pin of that link. If it is "
+      "loom_xdp itself: it was attached with another runtime.pin_path");
 }
 
 /// EBUSY says only that somebody was first: the user needs to know who.
@@ -88,7 +89,7 @@ Result<std::optional<PinnedLink>> pinned_link(const Pins& pins, const std::strin
   return std::optional<PinnedLink>(std::move(link));
 }
 
-Result<void> check_attachable(const Pins& pins, const std::string& interface) {
+Result<void> check_attachable(Pins& pins, const std::string& interface) {
   const uint32_t ifindex = if_nametoindex(interface.c_str());
   if (ifindex == 0)
     return Error(0, "there is no interface " + interface)
@@ -96,8 +97,13 @@ Result<void> check_attachable(const Pins& pins, const std::string& interface) {
   const Result<std::optional<XdpAttachment>> there = xdp_attached(ifindex);
   if (!there) return there.error();
   if (!*there) return {};
-  const Result<std::optional<PinnedLink>> ours = pinned_link(pins, interface);
-  if (ours && *ours && (*ours)->program_id == (*there)->prog_id) return {};
+  // Under whatever name: the interface may have been renamed since.
+  for (const std::string& name : pins.links()) {
+    const Result<std::optional<PinnedLink>> ours = pinned_link(pins, name);
+    if (!ours || !*ours || (*ours)->ifindex != ifindex) continue;
+    if (name == interface) return {};
+    return pins.rename_link(name, interface);
+  }
   return foreign_program(interface, **there);
 }
 

@@ -28,8 +28,9 @@ struct AttachRequest {
   int program_fd = -1;
 };
 
-/// Whether attach_xdp() could work: the interface exists and carries no foreign program.
-Result<void> check_attachable(const Pins& pins, const std::string& interface);
+/// Whether attach_xdp() could work: the interface exists and carries no foreign program. A link of
+/// ours that was pinned under the interface's earlier name gets the new one.
+Result<void> check_attachable(Pins& pins, const std::string& interface);
 
 /// The program runs on the interface when this returns. A link that is there already is updated in
 /// place (never detach and attach: that loses packets). kAuto tries native, then generic. Answers

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lb/kernel/bpf_dataplane.hpp"
 
-#include <linux/membarrier.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,19 +18,8 @@
 namespace loom {
 namespace {
 
-/// Returns when no program run that started before can still be under way: the global command is a
-/// synchronize_rcu(). Where it is missing (nohz_full kernels) a packet may be counted late.
-void wait_for_packets_in_flight() {
-  syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
-}
-
-loom_counter sum(const std::vector<loom_counter>& per_cpu, loom_counter start) {
-  for (const loom_counter& counter : per_cpu) {
-    start.packets += counter.packets;
-    start.rx_bytes += counter.rx_bytes;
-    start.tx_bytes += counter.tx_bytes;
-    start.flows += counter.flows;
-  }
+loom_counter sum(const std::vector<loom_counter>& parts, loom_counter start) {
+  for (const loom_counter& counter : parts) add(start, counter);
   return start;
 }
 
@@ -93,6 +80,8 @@ Result<void> BpfDataplane::on(const PutBackend& step) {
     Result<void> done =
         datapath_.map<uint32_t, loom_counter>("loom_backend_counters").put_per_cpu(id, zero);
     if (!done) return done;
+    done = datapath_.map<uint32_t, loom_counter>("loom_backend_carry").put(id, loom_counter{});
+    if (!done) return done;
   } else {
     const Result<std::optional<loom_backend>> old = entries.get(id);
     if (!old) return old.error();
@@ -118,8 +107,12 @@ Result<void> BpfDataplane::on(const RemoveBackend& step) {
   if (Result<void> done = entries.put(step.id, loom_backend{}); !done) return done;
   wait_for_packets_in_flight();
 
-  const Result<std::vector<loom_counter>> counts = counters.get_per_cpu(step.id);
+  Result<std::vector<loom_counter>> counts = counters.get_per_cpu(step.id);
   if (!counts) return counts.error();
+  const Result<std::optional<loom_counter>> carried =
+      datapath_.map<uint32_t, loom_counter>("loom_backend_carry").get(step.id);
+  if (!carried) return carried.error();
+  counts->push_back(carried->value_or(loom_counter{}));
   // A service that is gone itself left its counts with id 0.
   Result<std::optional<loom_service_info>> info = infos.get(step.service_id);
   if (!info) return info.error();
@@ -221,6 +214,11 @@ Result<void> BpfDataplane::on(const Attach& step) {
   const uint32_t slot = step.state.ifindex % LOOM_INTERFACE_SLOTS;
   const Result<std::optional<loom_interface>> there = slots.get(slot);
   if (!there) return there.error();
+  const uint32_t holder = (*there).value_or(loom_interface{}).ifindex;
+  if (holder != 0 && holder != step.state.ifindex && runs_on(holder))
+    return Error(0, "its index " + std::to_string(step.state.ifindex) +
+                        " and that of another interface (" + std::to_string(holder) +
+                        ") share a slot; re-create one of them");
   loom_interface entry{};
   entry.ifindex = step.state.ifindex;
   std::copy(step.state.mac.bytes.begin(), step.state.mac.bytes.end(), entry.mac);
@@ -240,10 +238,18 @@ Result<void> BpfDataplane::on(const Attach& step) {
   return finish_switch();
 }
 
+bool BpfDataplane::runs_on(uint32_t ifindex) const {
+  const std::vector<std::string> names = datapath_.pins().links();
+  return std::any_of(names.begin(), names.end(), [&](const std::string& name) {
+    const Result<std::optional<PinnedLink>> link = pinned_link(datapath_.pins(), name);
+    return link && *link && (*link)->ifindex == ifindex;
+  });
+}
+
 /// The last interface that ran the old generation's program has the new one: nobody uses the old
 /// maps any more.
 Result<void> BpfDataplane::finish_switch() {
-  if (datapath_.origin() != Datapath::Origin::kMigrated) return {};
+  if (!datapath_.migration_pending()) return {};
   for (const std::string& interface : datapath_.pins().links()) {
     const Result<std::optional<PinnedLink>> link = pinned_link(datapath_.pins(), interface);
     if (!link) return link.error();

@@ -57,6 +57,8 @@ class BpfDataplane final : public Dataplane {
 
   Result<uint32_t> next_generation();
   Result<void> finish_switch();
+  /// Whether one of our links is on that interface.
+  [[nodiscard]] bool runs_on(uint32_t ifindex) const;
 
   Datapath datapath_;
   std::map<std::string, std::string> mode_notes_;  ///< By interface.

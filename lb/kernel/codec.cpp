@@ -103,6 +103,13 @@ Count from_abi(const loom_counter& counter) {
   return {counter.packets, counter.rx_bytes, counter.tx_bytes, counter.flows};
 }
 
+void add(loom_counter& sum, const loom_counter& counter) {
+  sum.packets += counter.packets;
+  sum.rx_bytes += counter.rx_bytes;
+  sum.tx_bytes += counter.tx_bytes;
+  sum.flows += counter.flows;
+}
+
 void copy_name(char (&field)[LOOM_NAME_SIZE], std::string_view name) {
   std::memset(field, 0, sizeof(field));
   std::memcpy(field, name.data(), std::min(name.size(), sizeof(field) - 1));

@@ -33,6 +33,7 @@ struct BackendEntry {
 [[nodiscard]] Endpoint endpoint_of(const loom_backend& entry, const loom_backend_info& info);
 
 [[nodiscard]] Count from_abi(const loom_counter& counter);
+void add(loom_counter& sum, const loom_counter& counter);
 
 /// A name in a fixed field; longer ones were refused by validate.
 void copy_name(char (&field)[LOOM_NAME_SIZE], std::string_view name);

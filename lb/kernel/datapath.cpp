@@ -4,6 +4,9 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fcntl.h>
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdlib>
@@ -18,6 +21,12 @@
 #include "loom_xdp.skel.h"
 
 namespace loom {
+
+/// The global command is a synchronize_rcu(). Where it is missing (nohz_full kernels) a packet may
+/// be counted late.
+void wait_for_packets_in_flight() {
+  syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+}
 
 int possible_cpus() {
   static const int count = libbpf_num_possible_cpus();
@@ -85,6 +94,9 @@ class DatapathOpener {
                             : (shapes_match() ? take_over() : migrate());
     if (!done) return done.error();
     if (done = describe_program(); !done) return done.error();
+    if (out_.origin_ == Datapath::Origin::kAdopted ||
+        out_.origin_ == Datapath::Origin::kReprogrammed)
+      if (done = resume_migration(); !done) return done.error();
     return std::move(out_);
   }
 
@@ -94,6 +106,7 @@ class DatapathOpener {
     int err = bpf_map__set_max_entries(skeleton_->maps.loom_backends, config.max_backends + 1);
     err |= bpf_map__set_max_entries(skeleton_->maps.loom_backend_info, config.max_backends + 1);
     err |= bpf_map__set_max_entries(skeleton_->maps.loom_backend_counters, config.max_backends + 1);
+    err |= bpf_map__set_max_entries(skeleton_->maps.loom_backend_carry, config.max_backends + 1);
     err |= bpf_map__set_max_entries(skeleton_->maps.loom_flows, config.max_flows);
     // By a template of our own: resizing the inner map's definition crashes libbpf 1.1.
     Result<UniqueFd> ring = create_ring_map(std::vector<uint32_t>(config.ring_size, 0));
@@ -193,11 +206,14 @@ class DatapathOpener {
   }
 
   Result<void> start_fresh() {
+    const bool nothing_there = out_.generation_.empty() && out_.pins_.links().empty();
+    out_.origin_ = nothing_there ? Datapath::Origin::kFresh : Datapath::Origin::kReplaced;
     Result<std::string> generation = out_.pins_.create_generation();
     if (!generation) return generation.error();
     out_.generation_ = *generation;
     if (Result<void> done = load_and_pin(); !done) return done;
-    return out_.pins_.set_current(out_.generation_);
+    if (Result<void> done = out_.pins_.set_current(out_.generation_); !done) return done;
+    return out_.pins_.remove_generations_but(out_.generation_);
   }
 
   Result<void> migrate() {
@@ -205,23 +221,38 @@ class DatapathOpener {
     Result<std::string> generation = out_.pins_.create_generation();
     if (!generation) return generation.error();
     out_.generation_ = *generation;
+    out_.origin_ = Datapath::Origin::kMigrated;
     if (Result<void> done = load_and_pin(); !done) return done;
 
     const auto settings = out_.map<uint32_t, loom_settings>("loom_settings");
     if (Result<void> done = settings.put(0, {LOOM_SETTING_HANDOVER, 0}); !done) return done;
     if (Result<void> done = copy_tables(old_, out_.maps_); !done) return done;
+    if (Result<void> done = copy_counters(old_, out_.maps_); !done) return done;
     if (Result<void> done = copy_rings(out_.pins_, old_generation, out_.generation_, out_.maps_,
                                        out_.config_.ring_size);
         !done)
       return done;
     if (Result<void> done = write_meta(); !done) return done;  // copy_tables() brought the old one
-    if (const Result<void> flows =
-            copy_map(old_.at("loom_flows").get(), out_.map_fd("loom_flows"), CopyMode::kReplace);
-        !flows)
+    if (const Result<void> flows = copy_flows(old_, out_.maps_); !flows)
       log_warning("flows cannot be taken over: " + flows.error().message());
     out_.old_maps_ = std::move(old_);
-    out_.origin_ = Datapath::Origin::kMigrated;
     return {};
+  }
+
+  /// The last daemon ended between its switch to this generation and the end of the copying.
+  Result<void> resume_migration() {
+    const Result<std::optional<loom_settings>> settings =
+        out_.map<uint32_t, loom_settings>("loom_settings").get(0);
+    if (!settings) return settings.error();
+    const std::string other = out_.pins_.other_generation(out_.generation_);
+    const bool interrupted = *settings && (*settings)->flags & LOOM_SETTING_HANDOVER;
+    if (!interrupted || other.empty()) return out_.pins_.remove_generations_but(out_.generation_);
+    log_info("finishing an interrupted migration");
+    for (const auto& [name, fd] : out_.maps_) {
+      Result<UniqueFd> old = open_pin(out_.pins_.map(other, name));
+      if (old) out_.old_maps_.emplace(name, std::move(*old));
+    }
+    return out_.finish_migration();
   }
 
   Result<void> load_and_pin() {
@@ -311,11 +342,16 @@ Result<loom_clock> Datapath::now() const {
 
 Result<void> Datapath::finish_migration() {
   if (old_maps_.empty()) return {};
-  const Result<void> flows =
-      copy_map(old_maps_.at("loom_flows").get(), map_fd("loom_flows"), CopyMode::kAddOnly);
-  if (!flows) log_warning("flows cannot be taken over: " + flows.error().message());
-  old_maps_.clear();
+  // Current before the copies: a start after a crash must go on here and not begin again, or the
+  // flows made since the switch would be lost.
   if (Result<void> done = pins_.set_current(generation_); !done) return done;
+  wait_for_packets_in_flight();
+  if (const Result<void> flows = copy_flows(old_maps_, maps_); !flows)
+    log_warning("flows cannot be taken over: " + flows.error().message());
+  if (const Result<void> counts = copy_counters(old_maps_, maps_); !counts)
+    log_warning("counters cannot be taken over: " + counts.error().message());
+  old_maps_.clear();
+  if (Result<void> done = pins_.remove_generations_but(generation_); !done) return done;
   return map<uint32_t, loom_settings>("loom_settings").put(0, loom_settings{});
 }
 

@@ -30,6 +30,9 @@ struct DatapathConfig {
   std::array<std::chrono::milliseconds, LOOM_STATE_MAX> timeouts{};
 };
 
+/// Returns when no program run that started before can still be under way.
+void wait_for_packets_in_flight();
+
 /// File descriptors by map name, "loom_flows".
 using MapSet = std::map<std::string, UniqueFd>;
 
@@ -38,6 +41,7 @@ class Datapath {
   /// Where maps and programs came from.
   enum class Origin {
     kFresh,         ///< There were no pins.
+    kReplaced,      ///< There were pins, of another ABI or damaged; what is attached still runs.
     kAdopted,       ///< Everything as it was.
     kReprogrammed,  ///< Other programs over the same maps.
     kMigrated,      ///< Other map layouts: contents copied; finish_migration() is due.
@@ -66,9 +70,11 @@ class Datapath {
   /// Both kernel clocks at one moment.
   [[nodiscard]] Result<loom_clock> now() const;
 
-  /// After all interfaces run the new program: brings over the flows that were made since open()
-  /// and lets go of the old generation. Without a migration: nothing.
+  /// After all interfaces run the new program: makes its generation the current one, brings over
+  /// what the old program did since open(), and lets go of the old generation. A start that finds
+  /// this interrupted does it again. Without a migration: nothing.
   Result<void> finish_migration();
+  [[nodiscard]] bool migration_pending() const { return !old_maps_.empty(); }
 
  private:
   explicit Datapath(Pins pins) : pins_(std::move(pins)) {}

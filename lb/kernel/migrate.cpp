@@ -6,9 +6,12 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
+#include <numeric>
 
 #include "lb/kernel/codec.hpp"
+#include "loom/verdict.h"
 
 namespace loom {
 namespace {
@@ -94,25 +97,28 @@ Result<void> for_each_raw(int fd, const bpf_map_info& info,
   }
 }
 
-Result<void> copy_hash(int from, int to, const bpf_map_info& source, CopyMode mode) {
+/// Whether the source's value is to replace the target's; only asked where the target has one.
+using Wins = std::function<bool(const uint8_t* source, const Bytes& target)>;
+
+Result<void> copy_hash(int from, int to, const bpf_map_info& source, const Wins& wins) {
   const Result<bpf_map_info> target = info_of(to);
   if (!target) return target.error();
-  const uint64_t flags = mode == CopyMode::kAddOnly ? BPF_NOEXIST : BPF_ANY;
   int failed = 0;
-  Result<void> read = for_each_raw(from, source, [&](const uint8_t* key, const uint8_t* value) {
-    const Bytes out = converted(source, *target, value);
-    if (bpf_map_update_elem(to, key, out.data(), flags) != 0 && errno != EEXIST && errno != E2BIG &&
-        errno != ENOMEM)
-      failed = errno;
-  });
-  if (!read) return read;
+  Bytes there(value_bytes(*target));
+  const Result<void> read =
+      for_each_raw(from, source, [&](const uint8_t* key, const uint8_t* value) {
+        if (wins && bpf_map_lookup_elem(to, key, there.data()) == 0 && !wins(value, there)) return;
+        const Bytes out = converted(source, *target, value);
+        if (bpf_map_update_elem(to, key, out.data(), BPF_ANY) != 0 && errno != E2BIG &&
+            errno != ENOMEM)
+          failed = errno;
+      });
+  if (!read) return read.error();
   if (failed != 0) return Error(failed, std::string("write ") + source.name);
   return {};
 }
 
-}  // namespace
-
-Result<void> copy_map(int from, int to, CopyMode mode) {
+Result<void> copy_checked(int from, int to, const Wins& wins) {
   const Result<bpf_map_info> source = info_of(from);
   if (!source) return source.error();
   const Result<bpf_map_info> target = info_of(to);
@@ -120,16 +126,121 @@ Result<void> copy_map(int from, int to, CopyMode mode) {
   if (source->key_size != target->key_size || source->type != target->type)
     return Error(EINVAL, std::string(source->name) + " has another kind of key now");
   if (is_array(source->type)) return copy_array(from, to, *source, *target);
-  return copy_hash(from, to, *source, mode);
+  return copy_hash(from, to, *source, wins);
+}
+
+/// `seen` lies in the part that every layout of the entry has.
+bool saw_more(const uint8_t* source, const Bytes& target) {
+  uint64_t old_seen = 0, new_seen = 0;
+  std::memcpy(&old_seen, source + offsetof(loom_flow_entry, seen), sizeof(old_seen));
+  std::memcpy(&new_seen, target.data() + offsetof(loom_flow_entry, seen), sizeof(new_seen));
+  return old_seen > new_seen;
+}
+
+int fd_of(const MapSet& maps, const char* name) {
+  const auto it = maps.find(name);
+  return it == maps.end() ? -1 : it->second.get();
+}
+
+/// What one counter stands at: live on every CPU, and carried over from before.
+Result<loom_counter> counted(const MapSet& maps, const char* live, const char* carry,
+                             uint32_t key) {
+  const Result<std::vector<loom_counter>> per_cpu =
+      BpfMap<uint32_t, loom_counter>(fd_of(maps, live), live).get_per_cpu(key);
+  if (!per_cpu) return per_cpu.error();
+  loom_counter sum{};
+  if (const int fd = fd_of(maps, carry); fd >= 0) {
+    const Result<std::optional<loom_counter>> carried =
+        BpfMap<uint32_t, loom_counter>(fd, carry).get(key);
+    if (!carried) return carried.error();
+    sum = carried->value_or(loom_counter{});
+  }
+  for (const loom_counter& counter : *per_cpu) add(sum, counter);
+  return sum;
+}
+
+Result<void> carry(const MapSet& from, const MapSet& to, const char* live, const char* carry_name,
+                   uint32_t key) {
+  const Result<loom_counter> sum = counted(from, live, carry_name, key);
+  if (!sum) return sum.error();
+  return BpfMap<uint32_t, loom_counter>(fd_of(to, carry_name), carry_name).put(key, *sum);
+}
+
+Result<void> carry_backends(const MapSet& from, const MapSet& to) {
+  const BpfMap<uint32_t, loom_backend> old_map(fd_of(from, "loom_backends"), "loom_backends");
+  const BpfMap<uint32_t, loom_backend> new_map(fd_of(to, "loom_backends"), "loom_backends");
+  const Result<bpf_map_info> info = info_of(fd_of(from, "loom_backends"));
+  if (!info) return info.error();
+  for (uint32_t id = 1; id < info->max_entries; ++id) {
+    const Result<std::optional<loom_backend>> old_entry = old_map.get(id);
+    if (!old_entry) return old_entry.error();
+    if (!*old_entry || (*old_entry)->forwarding == LOOM_FORWARD_NONE) continue;
+    const Result<std::optional<loom_backend>> new_entry = new_map.get(id);
+    if (!new_entry) return new_entry.error();
+    // A free id may have been given to another backend meanwhile.
+    if (!*new_entry || (*new_entry)->generation != (*old_entry)->generation) continue;
+    if (Result<void> done = carry(from, to, "loom_backend_counters", "loom_backend_carry", id);
+        !done)
+      return done;
+  }
+  return {};
+}
+
+Result<void> carry_errors(const MapSet& from, const MapSet& to) {
+  const BpfMap<uint32_t, uint64_t> live(fd_of(from, "loom_errors"), "loom_errors");
+  const BpfMap<uint32_t, uint64_t> carried(fd_of(to, "loom_error_carry"), "loom_error_carry");
+  const Result<bpf_map_info> info = info_of(fd_of(from, "loom_errors"));
+  if (!info) return info.error();
+  for (uint32_t error = 0; error < std::min<uint32_t>(info->max_entries, LOOM_ERROR_MAX); ++error) {
+    const Result<std::vector<uint64_t>> per_cpu = live.get_per_cpu(error);
+    if (!per_cpu) return per_cpu.error();
+    uint64_t sum = std::accumulate(per_cpu->begin(), per_cpu->end(), uint64_t{0});
+    if (const int fd = fd_of(from, "loom_error_carry"); fd >= 0) {
+      const Result<std::optional<uint64_t>> before =
+          BpfMap<uint32_t, uint64_t>(fd, "loom_error_carry").get(error);
+      if (!before) return before.error();
+      sum += before->value_or(0);
+    }
+    if (Result<void> done = carried.put(error, sum); !done) return done;
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> copy_map(int from, int to) {
+  return copy_checked(from, to, nullptr);
+}
+
+Result<void> copy_flows(const MapSet& from, const MapSet& to) {
+  const int source = fd_of(from, "loom_flows");
+  if (source < 0) return Error(ENOENT, "loom_flows is not pinned");
+  return copy_checked(source, fd_of(to, "loom_flows"), saw_more);
+}
+
+Result<void> copy_counters(const MapSet& from, const MapSet& to) {
+  if (fd_of(from, "loom_verdicts") < 0 || fd_of(from, "loom_errors") < 0 ||
+      fd_of(from, "loom_backends") < 0 || fd_of(from, "loom_backend_counters") < 0)
+    return Error(ENOENT, "counters are not pinned");
+  const Result<bpf_map_info> verdicts = info_of(fd_of(from, "loom_verdicts"));
+  if (!verdicts) return verdicts.error();
+  for (uint32_t v = 0; v < std::min<uint32_t>(verdicts->max_entries, LOOM_VERDICT_MAX); ++v)
+    if (Result<void> done = carry(from, to, "loom_verdicts", "loom_verdict_carry", v); !done)
+      return done;
+  if (Result<void> done = carry_errors(from, to); !done) return done;
+  return carry_backends(from, to);
 }
 
 Result<void> copy_tables(const MapSet& from, const MapSet& to) {
-  constexpr std::array kApart{"loom_flows", "loom_rings", "loom_settings", "loom_clock_value"};
+  constexpr std::array kApart{"loom_flows",       "loom_rings",         "loom_settings",
+                              "loom_clock_value", "loom_verdicts",      "loom_backend_counters",
+                              "loom_errors",      "loom_verdict_carry", "loom_backend_carry",
+                              "loom_error_carry"};
   for (const auto& [name, source] : from) {
     if (std::find(kApart.begin(), kApart.end(), name) != kApart.end()) continue;
     const auto target = to.find(name);
     if (target == to.end()) continue;  // a map the new release no longer has
-    if (Result<void> done = copy_map(source.get(), target->second.get(), CopyMode::kReplace); !done)
+    if (Result<void> done = copy_map(source.get(), target->second.get()); !done)
       return std::move(done.error()).in("migrate " + name);
   }
   return {};

@@ -7,17 +7,19 @@
 
 namespace loom {
 
-enum class CopyMode {
-  kReplace,  ///< Entries of the source win.
-  kAddOnly,  ///< Entries that the target already has stay.
-};
-
 /// Copies every entry, keys unchanged, values by their common prefix with the rest zero (abi.h: a
 /// value may grow at its end only). A map whose key size differs is not copied: EINVAL. Entries
 /// that do not fit a smaller target are left out.
-Result<void> copy_map(int from, int to, CopyMode mode);
+Result<void> copy_map(int from, int to);
 
-/// Everything but flows, rings, settings and clock.
+/// Flows. Of an entry that both have, the one that saw a packet last stays.
+Result<void> copy_flows(const MapSet& from, const MapSet& to);
+
+/// Makes what the programs of `from` counted part of what `to` shows: in the carry maps, because
+/// the per-CPU counters belong to a running program. Doing it again is doing it once.
+Result<void> copy_counters(const MapSet& from, const MapSet& to);
+
+/// Everything but flows, counters, rings, settings and clock.
 Result<void> copy_tables(const MapSet& from, const MapSet& to);
 
 /// The published rings: the same inner maps under the new generation's outer map and pins.

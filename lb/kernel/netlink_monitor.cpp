@@ -140,6 +140,10 @@ NetlinkMonitor::NetlinkMonitor(Sockets sockets, UniqueFd stop)
     : sockets_(std::move(sockets)), stop_(std::move(stop)) {}
 
 NetlinkMonitor::~NetlinkMonitor() {
+  NetlinkMonitor::unwatch();
+}
+
+void NetlinkMonitor::unwatch() {
   if (!thread_.joinable()) return;
   eventfd_write(stop_.get(), 1);
   thread_.join();
@@ -256,6 +260,7 @@ void NetlinkMonitor::resolve(const std::vector<Candidate>& candidates,
         problem->second = std::move(asked.error()).in(problem->second).message();
     }
     links.unresolved[candidate.target] = problem->second;
+    links.incomplete[candidate.target] = candidate.hop;
   }
 }
 

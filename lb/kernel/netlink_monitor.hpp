@@ -31,6 +31,7 @@ class NetlinkMonitor final : public LinkMonitor {
 
   Result<Links> read(const std::set<IpAddr>& targets) override;
   Result<void> watch(std::function<void()> changed) override;
+  void unwatch() override;
 
  private:
   struct Sockets {

@@ -119,7 +119,19 @@ Result<void> Pins::set_current(const std::string& generation) {
   unlink(fresh.c_str());
   if (symlink(generation.c_str(), fresh.c_str()) != 0) return Error(errno, "make " + fresh);
   if (rename(fresh.c_str(), link.c_str()) != 0) return Error(errno, "replace " + link);
-  return remove_generations_but(generation);
+  return {};
+}
+
+std::string Pins::other_generation(const std::string& current) const {
+  for (const std::string& name : names_in(path_))
+    if (is_generation(name) && name != current) return name;
+  return {};
+}
+
+Result<void> Pins::rename_link(const std::string& from, const std::string& to) {
+  if (rename(link(from).c_str(), link(to).c_str()) != 0)
+    return Error(errno, "rename the pin of " + from);
+  return {};
 }
 
 Result<void> Pins::remove_generations_but(const std::string& kept) {

@@ -32,13 +32,19 @@ class Pins {
   /// Makes the directories of a new generation and returns its name. Leftovers of an interrupted
   /// start are removed first.
   Result<std::string> create_generation();
-  /// Atomically; then removes every other generation.
+  /// Atomically. Other generations stay.
   Result<void> set_current(const std::string& generation);
+  Result<void> remove_generations_but(const std::string& kept);
+  /// A generation beside the current one: a migration was interrupted, or one never started to
+  /// matter. Empty: there is none.
+  [[nodiscard]] std::string other_generation(const std::string& current) const;
 
   [[nodiscard]] std::string map(const std::string& generation, const std::string& name) const;
   [[nodiscard]] std::string ring(const std::string& generation, const std::string& service) const;
   [[nodiscard]] std::string program(const std::string& generation, const std::string& name) const;
   [[nodiscard]] std::string link(const std::string& interface) const;
+  /// Gives the link of an interface that was renamed its new name.
+  Result<void> rename_link(const std::string& from, const std::string& to);
   /// Interfaces with a pinned link.
   [[nodiscard]] std::vector<std::string> links() const;
   /// Services with a pinned ring.
@@ -49,7 +55,6 @@ class Pins {
 
  private:
   Pins(std::string path, UniqueFd lock) : path_(std::move(path)), lock_(std::move(lock)) {}
-  Result<void> remove_generations_but(const std::string& kept);
 
   std::string path_;
   UniqueFd lock_;

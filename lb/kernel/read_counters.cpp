@@ -13,10 +13,16 @@
 namespace loom {
 namespace {
 
-Result<Count> total(const BpfMap<uint32_t, loom_counter>& map, uint32_t key) {
-  const Result<std::vector<loom_counter>> per_cpu = map.get_per_cpu(key);
+/// Live on every CPU, and carried over from before a change of layout.
+Result<Count> total(const Datapath& datapath, const std::string& live, const std::string& carry,
+                    uint32_t key) {
+  const Result<std::vector<loom_counter>> per_cpu =
+      datapath.map<uint32_t, loom_counter>(live).get_per_cpu(key);
   if (!per_cpu) return per_cpu.error();
-  Count out;
+  const Result<std::optional<loom_counter>> carried =
+      datapath.map<uint32_t, loom_counter>(carry).get(key);
+  if (!carried) return carried.error();
+  Count out = from_abi(carried->value_or(loom_counter{}));
   for (const loom_counter& counter : *per_cpu) out += from_abi(counter);
   return out;
 }
@@ -115,9 +121,8 @@ Result<uint64_t> count_keys(const Datapath& datapath, const std::string& name) {
 
 Result<Counters> read_counters(const Datapath& datapath) {
   Counters out;
-  const auto verdicts = datapath.map<uint32_t, loom_counter>("loom_verdicts");
   for (uint32_t verdict = 0; verdict < LOOM_VERDICT_MAX; ++verdict) {
-    const Result<Count> count = total(verdicts, verdict);
+    const Result<Count> count = total(datapath, "loom_verdicts", "loom_verdict_carry", verdict);
     if (!count) return count.error();
     out.verdicts.push_back(*count);
   }
@@ -125,14 +130,16 @@ Result<Counters> read_counters(const Datapath& datapath) {
   for (uint32_t error = 0; error < LOOM_ERROR_MAX; ++error) {
     const Result<std::vector<uint64_t>> per_cpu = errors.get_per_cpu(error);
     if (!per_cpu) return per_cpu.error();
-    out.errors.push_back(std::accumulate(per_cpu->begin(), per_cpu->end(), uint64_t{0}));
+    const Result<std::optional<uint64_t>> carried =
+        datapath.map<uint32_t, uint64_t>("loom_error_carry").get(error);
+    if (!carried) return carried.error();
+    out.errors.push_back(std::accumulate(per_cpu->begin(), per_cpu->end(), carried->value_or(0)));
   }
 
   const auto backends = backends_in_use(datapath);
   if (!backends) return backends.error();
-  const auto per_backend = datapath.map<uint32_t, loom_counter>("loom_backend_counters");
   for (const auto& [id, entry] : *backends) {
-    const Result<Count> count = total(per_backend, id);
+    const Result<Count> count = total(datapath, "loom_backend_counters", "loom_backend_carry", id);
     if (!count) return count.error();
     out.backends[id] = *count;
   }

@@ -22,8 +22,8 @@ Result<void> read_services(const Datapath& datapath, State& out,
     const loom_service& entry = (*services)[id];
     if (entry.forwarding == LOOM_FORWARD_NONE) continue;
     std::string name = name_of((*infos)[id].name);
-    // Two of one name: an interrupted change of forwarding. The later id is the new one; the other
-    // gets a name nobody wants, so that the planner removes it.
+    // Two of one name: an interrupted change of forwarding. Which one is new is not known; the
+    // second gets a name nobody wants, so that the planner makes one of them right and removes it.
     if (out.services.contains(name)) name += "#" + std::to_string(id);
     ServiceState state;
     state.id = id;

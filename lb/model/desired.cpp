@@ -39,7 +39,9 @@ class Builder {
 
   Desired build() {
     add_interfaces();
-    for (const ServiceSpec& service : spec_.services) add_service(service);
+    for (const ServiceSpec& service : spec_.services) add_vips(service);
+    for (const ServiceSpec& service : spec_.services)
+      for (const BackendSpec& backend : service.backends) add_backend(service, backend);
     add_passthrough();
     return std::move(out_);
   }
@@ -54,7 +56,7 @@ class Builder {
     }
   }
 
-  void add_service(const ServiceSpec& service) {
+  void add_vips(const ServiceSpec& service) {
     const std::vector<IpAddr> vips = vips_of(service, spec_, links_);
     if (vips.empty())
       out_.service_problems[service.name] =
@@ -68,7 +70,6 @@ class Builder {
       flags.service = true;
       flags.pass_unserved = flags.pass_unserved || passes_unserved(service, vip);
     }
-    for (const BackendSpec& backend : service.backends) add_backend(service, backend);
   }
 
   ServiceState& state_of(const ServiceSpec& service, Family family) {
@@ -89,7 +90,9 @@ class Builder {
     const std::string name = datapath_service(service, spec.endpoint.address.family());
     const auto it = out_.state.services.find(name);
     if (it == out_.state.services.end()) {
-      problem(service, spec, "no VIP of the service has its address family");
+      constexpr const char* kWhy = "has an address family that no VIP of the service has";
+      problem(service, spec, kWhy);
+      out_.unusable[{service.name, spec.endpoint}] = kWhy;
       return;
     }
     BackendState state;
@@ -113,28 +116,45 @@ class Builder {
 
   void set_next_hop(const ServiceSpec& service, const BackendSpec& spec, BackendState& state) {
     const IpAddr& address = spec.endpoint.address;
-    const auto hop = links_.next_hops.find(address);
-    if (hop == links_.next_hops.end()) {
+    const auto resolved = links_.next_hops.find(address);
+    const auto incomplete = links_.incomplete.find(address);
+    if (resolved == links_.next_hops.end()) {
       const auto why = links_.unresolved.find(address);
       problem(service, spec, why == links_.unresolved.end() ? "next hop unknown" : why->second);
+    }
+    if (resolved == links_.next_hops.end() && incomplete == links_.incomplete.end()) {
+      state.down = true;  // no way to it: slots would be a hole
       return;
     }
-    const std::string refusal = refuse(service, address, hop->second);
+    const NextHop& hop = resolved != links_.next_hops.end() ? resolved->second : incomplete->second;
+    const std::string refusal = refuse(service, address, hop);
     if (!refusal.empty()) {
       problem(service, spec, refusal);
+      out_.unusable[{service.name, spec.endpoint}] = refusal;
+      state.down = true;
       return;
     }
-    state.next_hop = hop->second;
-    state.source = source_of(service, address, hop->second);
+    set_way(service, address, hop, state);
+    if (resolved == links_.next_hops.end()) return;  // the datapath asks the kernel meanwhile
+    state.next_hop = hop;
     state.next_hop->source_address = state.source;
-    out_.state.egress.insert(hop->second.ifindex);
-    if (service.forwarding == Forwarding::kNat) out_.state.vips[state.source].nat = true;
-    if (service.forwarding == Forwarding::kNat && links_.local_addresses.contains(state.source))
-      out_.state.vips[state.source].pass_unserved = true;
+  }
+
+  void set_way(const ServiceSpec& service, const IpAddr& address, const NextHop& hop,
+               BackendState& state) {
+    state.source = source_of(service, address, hop);
+    out_.state.egress.insert(hop.ifindex);
+    if (service.forwarding != Forwarding::kNat) return;
+    VipState& nat = out_.state.vips[state.source];
+    nat.nat = true;
+    nat.pass_unserved = nat.pass_unserved || links_.local_addresses.contains(state.source);
   }
 
   /// Why packets must not be sent this way; empty: they may.
   std::string refuse(const ServiceSpec& service, const IpAddr& address, const NextHop& hop) const {
+    const auto vip = out_.state.vips.find(address);
+    if (vip != out_.state.vips.end() && vip->second.service)
+      return "is a VIP of this balancer: packets would come back";
     if (service.forwarding == Forwarding::kL2) {
       const auto gateway = links_.gateways.find(address);
       if (gateway != links_.gateways.end())

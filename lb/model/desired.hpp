@@ -23,6 +23,8 @@ struct Desired {
   std::map<std::string, std::string> seeds;             ///< Hash seed by State service name.
   std::map<std::string, std::string> service_problems;  ///< By spec name.
   std::map<std::pair<std::string, Endpoint>, std::string> backend_problems;  ///< By spec name.
+  /// Of these, those that waiting will not cure: nothing can ever be sent to the backend.
+  std::map<std::pair<std::string, Endpoint>, std::string> unusable;
 };
 
 /// Where forwarding cannot change the address family (nat, l2) a service is one datapath service

@@ -40,6 +40,8 @@ struct NextHop {
 struct Links {
   std::map<std::string, LinkInfo> interfaces;  ///< By name.
   std::map<IpAddr, NextHop> next_hops;         ///< Only resolved ones.
+  /// Those whose neighbour is not resolved: `destination` is zero.
+  std::map<IpAddr, NextHop> incomplete;
   /// Why an address asked for is not in next_hops: "no route", "neighbour 10.0.0.1 not resolved".
   std::map<IpAddr, std::string> unresolved;
   std::map<IpAddr, IpAddr> gateways;  ///< Targets that are not on a link of ours.

@@ -15,6 +15,8 @@ void apply_to(ServiceSpec& service, const Endpoint& endpoint, const OverlayBacke
     return;
   }
   BackendSpec* backend = it != service.backends.end() ? &*it : nullptr;
+  // Over a backend of the file: that one was removed, and this one added in its place.
+  if (backend && change.added) *backend = *change.added;
   if (!backend && change.added) backend = &service.backends.emplace_back(*change.added);
   if (!backend) return;
   backend->weight = change.weight.value_or(backend->weight);

@@ -14,7 +14,7 @@ namespace loom {
 /// One backend of one service as the API left it.
 struct OverlayBackend {
   bool removed = false;              ///< A tombstone: the file's backend is not served.
-  std::optional<BackendSpec> added;  ///< Not in the file.
+  std::optional<BackendSpec> added;  ///< Not in the file, or removed from it before.
   std::optional<uint32_t> weight;    ///< Replaces the file's.
   std::optional<AdminState> state;
   std::optional<std::string> name;

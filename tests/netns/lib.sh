@@ -349,6 +349,13 @@ json() { python3 -c "import json,sys; d = json.load(sys.stdin); print($1)"; }
 # metric PATTERN: sum of the samples whose line matches.
 metric() { api GET /metrics | awk -v p="$1" '$0 !~ /^#/ && $0 ~ p { s += $NF } END { printf "%d", s }'; }
 
+# The capabilities that the service unit gives loomd, as a wrapper for loomd_start, and as they
+# show in /proc/PID/status: bits 12 net_admin, 13 net_raw, 38 perfmon, 39 bpf.
+# shellcheck disable=SC2034
+four=(setpriv --bounding-set "-all,+bpf,+net_admin,+net_raw,+perfmon" --no-new-privs)
+# shellcheck disable=SC2034
+four_mask=000000c000003000
+
 # ---- traffic ---------------------------------------------------------------------------------
 
 # url ADDRESS: brackets for IPv6.

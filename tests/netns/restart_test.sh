@@ -8,8 +8,6 @@ connections=${LOOM_CONNECTIONS:-200}
 transfer_port=7000
 nat_vip=198.51.100.1
 dsr_vip=198.51.100.2
-four=(setpriv --bounding-set "-all,+bpf,+net_admin,+net_raw,+perfmon" --no-new-privs)
-four_mask=000000c000003000  # bits 12 net_admin, 13 net_raw, 38 perfmon, 39 bpf
 
 bed_one_armed 2
 for i in 1 2; do

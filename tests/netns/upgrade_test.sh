@@ -43,13 +43,17 @@ change_to() {
   local before
   before=$(program_id)
   loomd_stop "$2"
-  LOOMD=$1 loomd_start "$config"
+  LOOMD=$1 loomd_start "$config" "${four[@]}"
   check "another program is attached" [ "$(program_id)" != "$before" ]
   check "still attached" [ "$(program_id)" != 0 ]
   sleep 1.5
 }
 
-loomd_start "$config"
+# What the driver handed to the program, and what the program counted.
+received() { on lb ethtool -S eth0 | awk '/rx_queue_[0-9]+_xdp_packets/ { s += $2 } END { print s + 0 }'; }
+counted() { metric '^loom_ebpf_packets_total'; }
+
+loomd_start "$config" "${four[@]}"
 say "$connections connections through nat, as many through dsr"
 for service in nat dsr; do
   vip=${service}_vip
@@ -71,6 +75,8 @@ check "counters went on" [ "$(metric '^loom_ebpf_packets_total.action="forward"'
 
 kill "${pids[@]}"
 wait "${pids[@]}" || true
+sleep 0.5
+check "every packet was counted once ($(received))" equal "$(counted)" "$(received)"
 for service in nat dsr; do
   sed -n "s/^b/         $service: b/p" "$bed_dir/log/transfer-$service"
   check "$service: none of $connections broke" \

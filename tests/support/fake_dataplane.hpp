@@ -117,6 +117,7 @@ class FakeLinks : public LinkMonitor {
     changed_ = std::move(changed);
     return {};
   }
+  void unwatch() override { changed_ = nullptr; }
 
   void set(Links links) {
     {

@@ -32,4 +32,5 @@ for program in "$LOOM_BUILD"/tests/datapath/datapath_*_test; do
 done
 LOOM_CONNECTIONS=50 run modes bash "$root/tests/netns/modes_test.sh" one-armed
 LOOM_CONNECTIONS=20 run restart bash "$root/tests/netns/restart_test.sh"
+LOOM_CONNECTIONS=20 run upgrade bash "$root/tests/netns/upgrade_test.sh"
 [ "$failed" = 0 ]

@@ -30,6 +30,14 @@ TEST_F(Routes, EveryGetAnswersJsonWithASchemaAndSafeHeaders) {
   }
 }
 
+TEST_F(Routes, ConditionalChangesAreRefusedAndNotApplied) {
+  const std::string before = get("/ebpf/backends").body;
+  const HttpResponse refused =
+      send("PATCH", "/ebpf/backends/1", R"({"weight": 3})", {{"If-Match", "\"1\""}});
+  EXPECT_EQ(refused.status, 412);
+  EXPECT_EQ(get("/ebpf/backends").body, before);
+}
+
 TEST_F(Routes, HeadIsAnsweredLikeGet) {
   EXPECT_EQ(send("HEAD", "/ebpf/backends").status, 200);
   EXPECT_EQ(send("HEAD", "/ebpf/backends/99").status, 404);

@@ -136,7 +136,6 @@ TEST(Fields, SayTheDefaultsOfTheConfig) {
   EXPECT_EQ(fallback("ebpf.xdp.load_balancing.maglev_table_size"),
             std::to_string(config.ring_size));
   EXPECT_EQ(fallback("ebpf.maps.backends.max_entries"), std::to_string(config.max_backends));
-  EXPECT_EQ(fallback("ebpf.xdp.batch_size"), std::to_string(config.batch_size));
   EXPECT_EQ(fallback("ebpf.conntrack.max_entries"), std::to_string(config.conntrack.max_entries));
   EXPECT_EQ(fallback("ebpf.maps.connections.max_entries"),
             std::to_string(config.conntrack.max_entries));

@@ -83,7 +83,6 @@ TEST(Page, ProtocolsGivePortsToTheServiceDefault) {
 
 TEST(Page, PassthroughPortsAndBatchSizeAreTaken) {
   EXPECT_EQ(block("11-fallback-to-userspace").spec.passthrough_ports, std::set<uint16_t>{9091});
-  EXPECT_EQ(block("14-batch-processing").batch_size, 64U);
 }
 
 TEST(Page, CompleteExampleIsANatServiceOnEth0) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <filesystem>
 #include <thread>
 
 #include "support/fake_dataplane.hpp"
@@ -39,6 +40,7 @@ class ControllerTest : public ::testing::Test {
     ControllerOptions options;
     options.spec = std::move(spec);
     options.ring_size = 1009;
+    options.overlay_file = overlay_file_;
     Result<std::unique_ptr<Controller>> made = Controller::start(options, dataplane_, *links_);
     ASSERT_TRUE(made);
     controller_ = std::move(*made);
@@ -46,6 +48,7 @@ class ControllerTest : public ::testing::Test {
 
   std::shared_ptr<const Snapshot> now() const { return controller_->snapshot(); }
 
+  std::string overlay_file_;
   FakeDataplane dataplane_;
   std::unique_ptr<FakeLinks> links_;
   std::unique_ptr<Controller> controller_;
@@ -122,6 +125,92 @@ TEST_F(ControllerTest, ApiIdsAreNeverReused) {
       controller_->add_backend({.service = "web", .backend = backend("10.0.0.3:80")});
   ASSERT_TRUE(added);
   EXPECT_EQ(added->id, 4u);
+}
+
+TEST_F(ControllerTest, ARevivedBackendIsANewOne) {
+  start(two_services());
+  ASSERT_TRUE(controller_->remove_backend(1));
+  const Result<BackendView> again =
+      controller_->add_backend({.service = "web", .backend = backend("10.0.0.2:80", 9)});
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->id, 4u);
+  EXPECT_EQ(again->weight, 9u);
+}
+
+TEST_F(ControllerTest, AnIdThatTheFileGivesToAnotherBackendIsTakenFromItsHolder) {
+  start(two_services());
+  controller_.reset();
+  Spec spec = two_services();
+  spec.services[0].backends[1].api_id = 1;  // which 10.0.0.2:80 had
+  start(spec);
+  std::set<uint32_t> ids;
+  for (const ServiceView& s : now()->services)
+    for (const BackendView& b : s.backends) ids.insert(b.id);
+  EXPECT_EQ(ids.size(), 3u);
+  EXPECT_EQ(now()->find_backend(1)->endpoint, ep("10.0.0.3:80"));
+}
+
+TEST_F(ControllerTest, RefusesABackendThatNothingCanBeSentTo) {
+  start(two_services());
+  const State before = dataplane_.state;
+  const Result<BackendView> family =
+      controller_->add_backend({.service = "web", .backend = backend("[2001:db8::5]:80")});
+  ASSERT_FALSE(family);
+  EXPECT_EQ(family.error().code(), EINVAL);
+  const Result<BackendView> vip =
+      controller_->add_backend({.service = "dsr", .backend = backend("203.0.113.1")});
+  ASSERT_FALSE(vip);
+  EXPECT_NE(vip.error().what().find("VIP"), std::string::npos);
+  EXPECT_EQ(dataplane_.state, before);
+  EXPECT_EQ(now()->overlay_objects, 0u);
+}
+
+TEST_F(ControllerTest, ChangesThroughTheApiSurviveARestart) {
+  const std::string directory = ::testing::TempDir() + "loom-overlay-test";
+  std::filesystem::remove_all(directory);
+  overlay_file_ = directory + "/overlay.json";
+  start(two_services());
+  ASSERT_TRUE(controller_->add_backend({.service = "web", .backend = backend("10.0.0.4:80", 7)}));
+  ASSERT_TRUE(controller_->patch_backend(2, {.weight = 5}));
+  ASSERT_TRUE(controller_->remove_backend(1));
+  controller_.reset();
+  dataplane_.applied.clear();
+  start(two_services());
+  EXPECT_EQ(now()->steps_at_start, 0u);
+  EXPECT_TRUE(dataplane_.applied.empty());
+  EXPECT_EQ(now()->overlay_objects, 3u);
+  EXPECT_EQ(now()->find_backend(1), nullptr);
+  EXPECT_EQ(now()->find_backend(2)->weight, 5u);
+  EXPECT_EQ(now()->find_backend(4)->endpoint, ep("10.0.0.4:80"));
+  std::filesystem::remove_all(directory);
+}
+
+TEST_F(ControllerTest, WhatCannotBeKeptIsNotApplied) {
+  overlay_file_ = "/proc/nowhere/overlay.json";
+  start(two_services());
+  const State before = dataplane_.state;
+  EXPECT_FALSE(controller_->add_backend({.service = "web", .backend = backend("10.0.0.4:80")}));
+  EXPECT_EQ(dataplane_.state, before);
+}
+
+TEST_F(ControllerTest, ARestartKnowsTheNextHopsThatWerePinned) {
+  start(two_services());
+  controller_.reset();
+  dataplane_.applied.clear();
+  Links links = links_to(two_services());
+  for (const auto& [address, hop] : links.next_hops) {
+    links.unresolved[address] = "neighbour " + address.to_string() + " on eth0 is not resolved";
+    links.incomplete[address] = hop;
+    links.incomplete[address].destination = {};
+  }
+  links.next_hops.clear();
+  links_ = std::make_unique<FakeLinks>(links);
+  ControllerOptions options;
+  options.spec = two_services();
+  options.ring_size = 1009;
+  Result<std::unique_ptr<Controller>> made = Controller::start(options, dataplane_, *links_);
+  ASSERT_TRUE(made);
+  EXPECT_EQ((*made)->snapshot()->steps_at_start, 0u);
 }
 
 TEST_F(ControllerTest, AFailedChangeChangesNothing) {

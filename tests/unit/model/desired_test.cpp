@@ -110,14 +110,27 @@ TEST(Desired, UnresolvedNextHopKeepsTheBackendInTheRing) {
   const Spec spec =
       spec_of({service("web", "203.0.113.1", Forwarding::kIpip, {backend("10.0.0.9")})});
   Links links = links_to(spec);
+  links.incomplete[ip("10.0.0.9")] = links.next_hops.at(ip("10.0.0.9"));
+  links.incomplete[ip("10.0.0.9")].destination = {};
   links.next_hops.clear();
   links.unresolved[ip("10.0.0.9")] = "neighbour 10.0.0.9 on eth0 is not resolved";
   const Desired want = desired(spec, links, {});
   const BackendState& state = want.state.services.at("web").backends.at(ep("10.0.0.9"));
   EXPECT_TRUE(state.in_ring());
   EXPECT_FALSE(state.next_hop);
+  EXPECT_EQ(state.source, ip("10.0.0.1")) << "the datapath asks the kernel meanwhile";
   EXPECT_EQ(want.backend_problems.at({"web", ep("10.0.0.9")}),
             "neighbour 10.0.0.9 on eth0 is not resolved");
+}
+
+TEST(Desired, ABackendWithoutARouteGetsNoSlots) {
+  const Spec spec =
+      spec_of({service("web", "203.0.113.1", Forwarding::kIpip, {backend("10.0.0.9")})});
+  Links links = links_to(spec);
+  links.next_hops.clear();
+  links.unresolved[ip("10.0.0.9")] = "no route to 10.0.0.9";
+  EXPECT_FALSE(
+      desired(spec, links, {}).state.services.at("web").backends.begin()->second.in_ring());
 }
 
 TEST(Desired, StatesDecideWhoIsInTheRing) {
