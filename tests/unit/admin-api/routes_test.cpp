@@ -32,8 +32,8 @@ TEST_F(Routes, EveryGetAnswersJsonWithASchemaAndSafeHeaders) {
 
 TEST_F(Routes, ConditionalChangesAreRefusedAndNotApplied) {
   const std::string before = get("/ebpf/backends").body;
-  const HttpResponse refused =
-      send("PATCH", "/ebpf/backends/1", R"({"weight": 3})", {{"If-Match", "\"1\""}});
+  const HttpResponse refused = send("PATCH", "/ebpf/backends/1", R"({"weight": 3})",
+                                    {{"Host", "localhost:9091"}, {"If-Match", "\"1\""}});
   EXPECT_EQ(refused.status, 412);
   EXPECT_EQ(get("/ebpf/backends").body, before);
 }
