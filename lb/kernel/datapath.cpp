@@ -246,7 +246,10 @@ class DatapathOpener {
     if (!settings) return settings.error();
     const std::string other = out_.pins_.other_generation(out_.generation_);
     const bool interrupted = *settings && (*settings)->flags & LOOM_SETTING_HANDOVER;
-    if (!interrupted || other.empty()) return out_.pins_.remove_generations_but(out_.generation_);
+    if (!interrupted) return out_.pins_.remove_generations_but(out_.generation_);
+    // Everything was copied; only the mark was left, under which unknown NAT packets are dropped.
+    if (other.empty())
+      return out_.map<uint32_t, loom_settings>("loom_settings").put(0, loom_settings{});
     log_info("finishing an interrupted migration");
     for (const auto& [name, fd] : out_.maps_) {
       Result<UniqueFd> old = open_pin(out_.pins_.map(other, name));
