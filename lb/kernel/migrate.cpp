@@ -118,7 +118,10 @@ Result<void> copy_hash(int from, int to, const bpf_map_info& source, const Wins&
   return {};
 }
 
-Result<void> copy_checked(int from, int to, const Wins& wins) {
+/// Copies every entry, keys unchanged, values by their common prefix with the rest zero (abi.h: a
+/// value may grow at its end only). A map whose key size differs is not copied: EINVAL. Entries
+/// that do not fit a smaller target are left out.
+Result<void> copy_map(int from, int to, const Wins& wins) {
   const Result<bpf_map_info> source = info_of(from);
   if (!source) return source.error();
   const Result<bpf_map_info> target = info_of(to);
@@ -208,14 +211,10 @@ Result<void> carry_errors(const MapSet& from, const MapSet& to) {
 
 }  // namespace
 
-Result<void> copy_map(int from, int to) {
-  return copy_checked(from, to, nullptr);
-}
-
 Result<void> copy_flows(const MapSet& from, const MapSet& to) {
   const int source = fd_of(from, "loom_flows");
   if (source < 0) return Error(ENOENT, "loom_flows is not pinned");
-  return copy_checked(source, fd_of(to, "loom_flows"), saw_more);
+  return copy_map(source, fd_of(to, "loom_flows"), saw_more);
 }
 
 Result<void> copy_counters(const MapSet& from, const MapSet& to) {
@@ -240,7 +239,7 @@ Result<void> copy_tables(const MapSet& from, const MapSet& to) {
     if (std::find(kApart.begin(), kApart.end(), name) != kApart.end()) continue;
     const auto target = to.find(name);
     if (target == to.end()) continue;  // a map the new release no longer has
-    if (Result<void> done = copy_map(source.get(), target->second.get()); !done)
+    if (Result<void> done = copy_map(source.get(), target->second.get(), nullptr); !done)
       return std::move(done.error()).in("migrate " + name);
   }
   return {};

@@ -7,11 +7,6 @@
 
 namespace loom {
 
-/// Copies every entry, keys unchanged, values by their common prefix with the rest zero (abi.h: a
-/// value may grow at its end only). A map whose key size differs is not copied: EINVAL. Entries
-/// that do not fit a smaller target are left out.
-Result<void> copy_map(int from, int to);
-
 /// Flows. Of an entry that both have, the one that saw a packet last stays.
 Result<void> copy_flows(const MapSet& from, const MapSet& to);
 
