@@ -75,6 +75,8 @@ Json connection_json(const Connection& connection, const BackendIndex& backends)
       {"idle_ms", connection.idle.count()},
       {"packets", connection.packets},
       {"bytes", connection.bytes},
+      {"reply_packets", connection.reply_packets},
+      {"reply_bytes", connection.reply_bytes},
       {"nat", connection.nat ? Json(connection.nat->to_string()) : Json(nullptr)},
   };
 }

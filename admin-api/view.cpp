@@ -17,6 +17,11 @@ Json next_hop_json(const std::optional<NextHop>& next_hop) {
   };
 }
 
+/// As in the configuration file: a number, "8000-8099" or "any".
+Json port_json(const PortSpec& port) {
+  return port.is_exact() ? Json(port.port) : Json(port.to_string());
+}
+
 }  // namespace
 
 Json text_or_null(const std::string& text) {
@@ -37,6 +42,7 @@ Json to_json(const BackendView& backend) {
       {"slot_ratio", backend.slot_ratio},
       {"source", to_string(backend.source)},
       {"next_hop", next_hop_json(backend.next_hop)},
+      {"local", backend.local},
       {"problem", text_or_null(backend.problem)},
   };
 }
@@ -46,13 +52,17 @@ Json to_json(const ServiceView& service) {
   for (const IpAddr& vip : service.vips) vips.push_back(vip.to_string());
   Json ports = Json::array();
   for (const PortSpec& port : service.ports)
-    ports.push_back({{"port", port.port}, {"protocol", to_string(port.protocol)}});
+    ports.push_back({{"port", port_json(port)}, {"protocol", to_string(port.protocol)}});
   return {
       {"name", service.name},
       {"vips", std::move(vips)},
       {"ports", std::move(ports)},
       {"algorithm", to_string(service.algorithm)},
+      {"affinity", to_string(service.affinity)},
       {"forwarding", to_string(service.forwarding)},
+      {"icmp_echo", service.icmp_echo ? to_string(*service.icmp_echo) : "default"},
+      {"on_no_backend", to_string(service.on_no_backend)},
+      {"source_addresses", service.source_addresses},
       {"backend_count", service.backends.size()},
       {"problem", text_or_null(service.problem)},
   };

@@ -20,7 +20,7 @@ std::vector<RingMember> members(int64_t count) {
 void build(benchmark::State& state) {
   const std::vector<RingMember> some = members(state.range(1));
   for (auto _ : state)
-    benchmark::DoNotOptimize(build_ring(some, "", static_cast<uint32_t>(state.range(0))));
+    benchmark::DoNotOptimize(build_maglev(some, "", static_cast<uint32_t>(state.range(0))));
 }
 BENCHMARK(build)
     ->ArgNames({"slots", "backends"})
@@ -32,7 +32,8 @@ BENCHMARK(build)
 
 void digest(benchmark::State& state) {
   const std::vector<RingMember> some = members(state.range(0));
-  for (auto _ : state) benchmark::DoNotOptimize(ring_digest(some, "", kDefaultRingSize));
+  for (auto _ : state)
+    benchmark::DoNotOptimize(ring_digest(some, {Algorithm::kMaglev, ""}, kDefaultRingSize));
 }
 BENCHMARK(digest)->ArgName("backends")->Arg(10)->Arg(1000)->Unit(benchmark::kMicrosecond);
 

@@ -34,3 +34,10 @@ static __always_inline bool addr_is_zero(const struct loom_addr *addr)
 {
 	return !(addr->w[0] | addr->w[1] | addr->w[2] | addr->w[3]);
 }
+
+static __always_inline bool addr_equal(const struct loom_addr *a,
+				       const struct loom_addr *b)
+{
+	return !((a->w[0] ^ b->w[0]) | (a->w[1] ^ b->w[1]) |
+		 (a->w[2] ^ b->w[2]) | (a->w[3] ^ b->w[3]));
+}

@@ -66,6 +66,31 @@ encap_check_mtu(const struct packet *pkt, const struct loom_backend *backend)
 	return LOOM_CONTINUE;
 }
 
+/* What is known before there is room for it. */
+struct encap_outer {
+	const struct loom_backend *backend;
+	struct loom_addr source;
+	__u32 payload_sum; /* where encap_wants_csum() */
+};
+
+/* The flow's address out of the pool, if there is one: so RSS and ECMP see more
+ * than one pair of ends.
+ */
+static __always_inline struct loom_addr
+encap_source(const struct packet *pkt, const struct loom_backend *backend)
+{
+	const struct loom_addr *source;
+	__u64 hash;
+	__u32 key;
+
+	if (!backend->source_count)
+		return backend->source;
+	hash = flow_hash(&pkt->flow);
+	key = backend->source_first + (hash * backend->source_count >> 32);
+	source = bpf_map_lookup_elem(&loom_sources, &key);
+	return source ? *source : backend->source;
+}
+
 static __always_inline __u8 encap_inner_proto(const struct packet *pkt)
 {
 	return pkt->is_v4 ? IPPROTO_IPIP : IPPROTO_IPV6;
@@ -75,8 +100,9 @@ static __always_inline __u8 encap_inner_proto(const struct packet *pkt)
  */
 static __always_inline void encap_ipv4(struct iphdr *ip,
 				       const struct packet *pkt,
-				       const struct loom_backend *backend)
+				       const struct encap_outer *outer)
 {
+	const struct loom_backend *backend = outer->backend;
 	bool gue = backend->forwarding == LOOM_FORWARD_GUE;
 
 	*ip = (struct iphdr){
@@ -86,7 +112,7 @@ static __always_inline void encap_ipv4(struct iphdr *ip,
 		.tot_len = bpf_htons(pkt->l3_len + encap_overhead(backend)),
 		.ttl = ENCAP_TTL,
 		.protocol = gue ? IPPROTO_UDP : encap_inner_proto(pkt),
-		.saddr = backend->source.w[3],
+		.saddr = outer->source.w[3],
 		.daddr = backend->addr.w[3],
 	};
 	if (pkt->may_fragment)
@@ -101,8 +127,9 @@ static __always_inline void encap_ipv4(struct iphdr *ip,
  */
 static __always_inline void encap_ipv6(struct ipv6hdr *ip,
 				       const struct packet *pkt,
-				       const struct loom_backend *backend)
+				       const struct encap_outer *outer)
 {
+	const struct loom_backend *backend = outer->backend;
 	bool gue = backend->forwarding == LOOM_FORWARD_GUE;
 	__u32 label = flow_hash(&pkt->flow) & 0xfffff;
 	__be32 first = bpf_htonl(6u << 28 | (__u32)pkt->tos << 20 | label);
@@ -114,7 +141,7 @@ static __always_inline void encap_ipv6(struct ipv6hdr *ip,
 		.hop_limit = ENCAP_TTL,
 	};
 	__builtin_memcpy(ip, &first, sizeof(first));
-	__builtin_memcpy(&ip->saddr, &backend->source, sizeof(ip->saddr));
+	__builtin_memcpy(&ip->saddr, &outer->source, sizeof(ip->saddr));
 	__builtin_memcpy(&ip->daddr, &backend->addr, sizeof(ip->daddr));
 }
 
@@ -182,20 +209,24 @@ __noinline int encap_sum_bytes(struct xdp_md *ctx, __u32 offset, __u32 len)
 	return csum_fold(sum);
 }
 
-/* The sum of the packet's L4 bytes, or negative. Where its own checksum covers
- * them all, the sum of segment and pseudo-header is 0xffff, so the segment's
- * alone is known from the addresses. If that checksum is wrong, so is the outer
- * one we derive from it: a damaged packet does not become a valid one. A UDP
- * packet without checksum, or with bytes behind the UDP length, is added up.
+/* The sum of the bytes behind the IP header and IPv4's options, or negative.
+ * Where the packet's own checksum covers them all, the sum of segment and
+ * pseudo-header is 0xffff, so the segment's alone is known from the addresses.
+ * If that checksum is wrong, so is the outer one we derive from it: a damaged
+ * packet does not become a valid one. A UDP packet without checksum, or with
+ * bytes behind the UDP length, is added up, and so are fragments and extension
+ * headers.
  */
-static __always_inline int encap_sum_l4(struct xdp_md *ctx,
-					const struct packet *pkt)
+static __always_inline int encap_sum_payload(struct xdp_md *ctx,
+					     const struct packet *pkt)
 {
-	__u32 len = pkt->l3_len - (pkt->l4_offset - pkt->l3_offset);
+	__u32 offset = pkt->is_v4 ? pkt->l4_offset
+				  : pkt->l3_offset + sizeof(struct ipv6hdr);
+	__u32 len = pkt->l3_len - (offset - pkt->l3_offset);
 	__u64 pseudo;
 
 	if (!pkt->summed)
-		return encap_sum_bytes(ctx, pkt->l4_offset, len);
+		return encap_sum_bytes(ctx, offset, len);
 	/* The 0xffff in a mapped IPv4 address is a zero of this arithmetic. */
 	pseudo = csum_words(&pkt->flow.src, sizeof(pkt->flow.src)) +
 		 csum_words(&pkt->flow.dst, sizeof(pkt->flow.dst)) +
@@ -213,16 +244,16 @@ static __always_inline bool encap_wants_csum(const struct loom_backend *backend)
 /* Over IPv6 the checksum is mandatory (RFC 8200 8.1). inner is at the inner IP
  * header; one of IPv4 adds up to 0xffff and is left out.
  */
-static __always_inline bool encap_gue_csum(const struct loom_backend *backend,
+static __always_inline bool encap_gue_csum(const struct encap_outer *outer,
 					   struct encap_gue *gue,
-					   struct cursor inner, __u32 l4_sum)
+					   struct cursor inner)
 {
 	const struct ipv6hdr *ip;
-	__u64 sum = l4_sum;
+	__u64 sum = outer->payload_sum;
 	__u16 check;
 
-	sum += csum_words(&backend->source, sizeof(backend->source));
-	sum += csum_words(&backend->addr, sizeof(backend->addr));
+	sum += csum_words(&outer->source, sizeof(outer->source));
+	sum += csum_words(&outer->backend->addr, sizeof(outer->backend->addr));
 	sum += bpf_htonl(bpf_ntohs(gue->udp.len));
 	sum += bpf_htonl(IPPROTO_UDP);
 	sum += csum_words(gue, sizeof(*gue));
@@ -239,9 +270,9 @@ static __always_inline bool encap_gue_csum(const struct loom_backend *backend,
 
 static __always_inline bool encap_write_gue(struct cursor *cur,
 					    const struct packet *pkt,
-					    const struct loom_backend *backend,
-					    __u32 l4_sum)
+					    const struct encap_outer *outer)
 {
+	const struct loom_backend *backend = outer->backend;
 	__u16 sport = ENCAP_GUE_PORT_MIN | flow_hash(&pkt->flow);
 	struct encap_gue *gue = cursor_take(cur, sizeof(*gue));
 
@@ -253,26 +284,25 @@ static __always_inline bool encap_write_gue(struct cursor *cur,
 		.udp.len = bpf_htons(pkt->l3_len + sizeof(*gue)),
 		.proto = encap_inner_proto(pkt),
 	};
-	return !encap_wants_csum(backend) ||
-	       encap_gue_csum(backend, gue, *cur, l4_sum);
+	return !encap_wants_csum(backend) || encap_gue_csum(outer, gue, *cur);
 }
 
 static __always_inline bool encap_write_ip(struct cursor *cur,
 					   const struct packet *pkt,
-					   const struct loom_backend *backend)
+					   const struct encap_outer *outer)
 {
 	struct ipv6hdr *ip6;
 	struct iphdr *ip;
 
-	if (addr_is_v4(&backend->addr)) {
+	if (addr_is_v4(&outer->backend->addr)) {
 		ip = cursor_take(cur, sizeof(*ip));
 		if (ip)
-			encap_ipv4(ip, pkt, backend);
+			encap_ipv4(ip, pkt, outer);
 		return ip;
 	}
 	ip6 = cursor_take(cur, sizeof(*ip6));
 	if (ip6)
-		encap_ipv6(ip6, pkt, backend);
+		encap_ipv6(ip6, pkt, outer);
 	return ip6;
 }
 
@@ -281,18 +311,18 @@ static __always_inline bool encap_write_ip(struct cursor *cur,
  */
 static __always_inline bool encap_write(struct cursor *cur,
 					const struct packet *pkt,
-					const struct loom_backend *backend,
-					__u32 l4_sum)
+					const struct encap_outer *outer)
 {
+	const struct loom_backend *backend = outer->backend;
 	struct cursor inner = *cur;
 
 	if (!cursor_skip(&inner, encap_overhead(backend)) ||
 	    !packet_count_hop(&inner, pkt->is_v4))
 		return false;
-	if (!encap_write_ip(cur, pkt, backend))
+	if (!encap_write_ip(cur, pkt, outer))
 		return false;
 	return backend->forwarding != LOOM_FORWARD_GUE ||
-	       encap_write_gue(cur, pkt, backend, l4_sum);
+	       encap_write_gue(cur, pkt, outer);
 }
 
 static __always_inline enum loom_verdict
@@ -305,20 +335,25 @@ encap_forward(struct xdp_md *ctx, const struct packet *pkt,
 		.room = encap_overhead(backend),
 		.ethertype = bpf_htons(outer_v4 ? ETH_P_IP : ETH_P_IPV6),
 	};
+	struct encap_outer outer = {
+		.backend = backend,
+		.source = encap_source(pkt, backend),
+	};
 	enum loom_verdict verdict;
 	struct cursor cur;
-	int l4_sum = 0;
+	int sum = 0;
 
-	if (outer_v4 != addr_is_v4(&backend->source))
+	if (outer_v4 != addr_is_v4(&outer.source))
 		return LOOM_ABORT_BACKEND_INVALID;
 	if (encap_wants_csum(backend))
-		l4_sum = encap_sum_l4(ctx, pkt);
-	if (l4_sum < 0)
+		sum = encap_sum_payload(ctx, pkt);
+	if (sum < 0)
 		return LOOM_DROP_TOO_BIG;
+	outer.payload_sum = sum;
 	verdict = next_hop_open(ctx, pkt, &frame, &cur);
 	if (verdict)
 		return verdict;
-	if (!encap_write(&cur, pkt, backend, l4_sum))
+	if (!encap_write(&cur, pkt, &outer))
 		return LOOM_DROP_NO_HEADROOM;
 	return LOOM_CONTINUE;
 }

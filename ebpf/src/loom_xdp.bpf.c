@@ -4,13 +4,16 @@
 #include <stdbool.h>
 #include <bpf/bpf_helpers.h>
 
+#include "answer.h"
 #include "encap.h"
+#include "icmp.h"
 #include "loom/abi.h"
 #include "loom/verdict.h"
 #include "maps.h"
 #include "nat.h"
 #include "next_hop.h"
 #include "packet.h"
+#include "scratch.h"
 #include "select.h"
 #include "service.h"
 
@@ -48,6 +51,11 @@ balance_flow(struct xdp_md *ctx, struct packet *pkt,
 	verdict = select_backend(listener, pkt, &sel);
 	if (verdict)
 		return verdict;
+	/* A tunnel to ourselves would come back for ever. */
+	if (sel.backend->flags & LOOM_BACKEND_F_LOCAL)
+		return LOOM_PASS_LOCAL_BACKEND;
+	if (pkt->ttl <= 1)
+		return LOOM_DROP_TTL_EXCEEDED;
 	verdict = next_hop_resolve(ctx, sel.backend, &hop);
 	if (verdict)
 		return verdict;
@@ -68,7 +76,7 @@ static __always_inline enum loom_verdict balance_vip(struct xdp_md *ctx,
 						     struct packet *pkt,
 						     const struct loom_vip *vip)
 {
-	const struct loom_listener *listener;
+	struct loom_listener listener;
 	enum loom_verdict verdict;
 
 	verdict = vip_check(vip, pkt);
@@ -84,9 +92,7 @@ static __always_inline enum loom_verdict balance_vip(struct xdp_md *ctx,
 	verdict = listener_find(vip, pkt, &listener);
 	if (verdict)
 		return verdict;
-	if (pkt->ttl <= 1)
-		return LOOM_DROP_TTL_EXCEEDED;
-	return balance_flow(ctx, pkt, listener);
+	return balance_flow(ctx, pkt, &listener);
 }
 
 /* Up to the VIP look-up the packet may be anybody's: only PASS. */
@@ -159,6 +165,90 @@ static __always_inline int finish(struct xdp_md *ctx, const struct packet *pkt,
 	return action;
 }
 
+/* ---- the stages in functions of their own ------------------------------ */
+
+/* Global functions, and arguments only numbers: so the verifier walks each of
+ * them once, and none takes the stack of another.
+ */
+
+/* What a packet left to another function is for, and the backend chosen; no XDP
+ * action looks like it.
+ */
+#define MAIN_LATER(verdict, backend) ((__u32)(backend) << 8 | (verdict))
+#define MAIN_LATER_MIN               8u /* verdicts; actions are 0 to 4 */
+#define MAIN_LATER_VERDICT(result)   ((result)&0xff)
+#define MAIN_LATER_BACKEND(result)   ((result) >> 8)
+_Static_assert(LOOM_VERDICT_MAX <= 0x100 && LOOM_PASS_ICMP >= MAIN_LATER_MIN,
+	       "told from an action");
+
+/* Not for the hot path, or perhaps to be answered. */
+static __always_inline bool verdict_is_for_later(enum loom_verdict verdict)
+{
+	switch (verdict) {
+	case LOOM_PASS_ICMP:
+	case LOOM_DROP_TTL_EXCEEDED:
+	case LOOM_DROP_TOO_BIG:
+	case LOOM_DROP_NO_BACKEND:
+	case LOOM_DROP_NO_FLOW:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* An XDP action, or MAIN_LATER() with the packet as it came. */
+__noinline int main_balance(struct xdp_md *ctx)
+{
+	struct packet pkt = {
+		.ingress = ctx->ingress_ifindex,
+		.frame_len = packet_frame_len(ctx),
+	};
+	enum loom_verdict verdict = balance(ctx, &pkt);
+
+	if (verdict_is_for_later(verdict))
+		return MAIN_LATER(verdict, pkt.backend);
+	return finish(ctx, &pkt, verdict);
+}
+
+/* Into scratch->pkt. Reads the headers again, because keeping what balance()
+ * knows would cost all packets, and the verifier all its paths.
+ */
+__noinline int main_parse(struct xdp_md *ctx, __u32 backend)
+{
+	struct scratch *scratch = scratch_get();
+	struct cursor cur = cursor_init(ctx);
+	struct packet pkt = {
+		.ingress = ctx->ingress_ifindex,
+		.frame_len = packet_frame_len(ctx),
+		.backend = backend,
+	};
+
+	if (!scratch || packet_parse_l3(&cur, &pkt))
+		return 0;
+	/* It has no L4 header for us if it is ICMP. */
+	packet_parse_l4(&cur, &pkt);
+	scratch->pkt = pkt;
+	return 1;
+}
+
+__noinline int main_icmp(struct xdp_md *ctx)
+{
+	struct scratch *scratch = scratch_get();
+
+	if (!scratch)
+		return XDP_ABORTED;
+	return finish(ctx, &scratch->pkt, icmp(ctx, scratch));
+}
+
+__noinline int main_answer(struct xdp_md *ctx, __u32 verdict)
+{
+	struct scratch *scratch = scratch_get();
+
+	if (!scratch)
+		return XDP_ABORTED;
+	return finish(ctx, &scratch->pkt, answer(ctx, &scratch->pkt, verdict));
+}
+
 /* Not SEC("xdp.frags"): libbpf derives a load flag from that name and does not
  * let go of it where the kernel does not know it (before 5.18). The loader sets
  * BPF_F_XDP_HAS_FRAGS together with LOOM_FEATURE_FRAGS.
@@ -166,12 +256,15 @@ static __always_inline int finish(struct xdp_md *ctx, const struct packet *pkt,
 SEC("xdp")
 int loom_xdp(struct xdp_md *ctx)
 {
-	struct packet pkt = {
-		.ingress = ctx->ingress_ifindex,
-		.frame_len = packet_frame_len(ctx),
-	};
+	__u32 result = main_balance(ctx);
+	__u32 verdict = MAIN_LATER_VERDICT(result);
 
-	return finish(ctx, &pkt, balance(ctx, &pkt));
+	if (result < MAIN_LATER_MIN)
+		return result;
+	if (!main_parse(ctx, MAIN_LATER_BACKEND(result)))
+		return XDP_ABORTED;
+	return verdict == LOOM_PASS_ICMP ? main_icmp(ctx)
+					 : main_answer(ctx, verdict);
 }
 
 /* Run by the daemon through BPF_PROG_TEST_RUN, never attached: jiffies cannot

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Every map of the datapath; a map's name is also its pin's name. Who writes it
- * and how long it lives are part of its contract.
+/* Every map of the datapath, but that of scratch.h; a map's name is also its
+ * pin's name. Who writes it and how long it lives are part of its contract.
  *
  * Pinned maps outlive the daemon and its upgrades: a restart adopts them if
  * loom_meta says that their layout is ours.
@@ -16,9 +16,10 @@
 /* Sizes as compiled; the daemon sets those that depend on the configuration
  * before it loads.
  */
-#define MAPS_DEFAULT_BACKENDS 10001 /* id 0 is nobody */
-#define MAPS_DEFAULT_FLOWS    262144
-#define MAPS_MAX_EGRESS       1024
+#define MAPS_DEFAULT_BACKENDS  10001 /* id 0 is nobody */
+#define MAPS_DEFAULT_FLOWS     262144
+#define MAPS_DEFAULT_PROBATION 131072
+#define MAPS_MAX_EGRESS        1024
 
 /* Daemon writes, at start. What the other pins are; not read here. */
 struct {
@@ -104,7 +105,8 @@ struct {
 } loom_backends SEC(".maps");
 
 /* Datapath writes; the daemon reads, and writes only while it moves flows into
- * a new layout. A full table evicts the least recently used flow.
+ * a new layout. A full table evicts the least recently used flow. Only flows
+ * that a second packet has confirmed come here.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -112,6 +114,53 @@ struct {
 	__type(key, struct loom_flow);
 	__type(value, struct loom_flow_entry);
 } loom_flows SEC(".maps");
+
+/* As loom_flows, for flows of which one packet was seen: a flood of those fills
+ * this table and not the other.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, MAPS_DEFAULT_PROBATION);
+	__type(key, struct loom_flow);
+	__type(value, struct loom_flow_entry);
+} loom_probation SEC(".maps");
+
+/* Datapath writes. How many flows this CPU has given out in turn. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, LOOM_MAX_SERVICES);
+	__type(key, __u32); /* service id */
+	__type(value, __u32);
+} loom_rotors SEC(".maps");
+
+/* Datapath writes and forgets. Where an entry is put together: it would take a
+ * fifth of the stack.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct loom_flow_entry);
+} loom_draft SEC(".maps");
+
+/* Daemon writes: before a backend names the entry, and clears it afterwards. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, struct loom_addr);
+} loom_sources SEC(".maps");
+
+/* Daemon writes, as it does loom_listeners. Looked up for addresses with
+ * LOOM_VIP_F_RANGES only.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, LOOM_MAX_LISTENERS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct loom_range_key);
+	__type(value, struct loom_listener);
+} loom_port_ranges SEC(".maps");
 
 /* Datapath writes, finish() only; never reset. */
 struct {
@@ -162,6 +211,14 @@ struct {
 	__type(key, __u32); /* enum loom_error */
 	__type(value, __u64);
 } loom_error_carry SEC(".maps");
+
+/* Datapath writes. What it may still answer by itself this second. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct loom_bucket);
+} loom_buckets SEC(".maps");
 
 /* Daemon writes, following link events. Where redirected packets may leave; an
  * interface that goes away takes its entry with it. The value is the u32 form
@@ -215,6 +272,8 @@ const volatile struct loom_config loom_config = {
 	.ring_size = LOOM_DEFAULT_RING_SIZE,
 	.nat_port_min = 1024,
 	.nat_port_max = 32767,
+	.answer_rate = 1000,
+	.hz = MAPS_DEFAULT_HZ,
 };
 
 /* For what went wrong without deciding the packet's fate. */

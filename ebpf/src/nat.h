@@ -1,16 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* NAT with source masquerade: the backend sees a connection from us and answers
  * to us.
- *
- * A flow has two entries, one per direction. Each is keyed by the 5-tuple of
- * its packets as they arrive and holds the other's key, so either can be
- * rebuilt from the other, and a packet leaves with the reverse of that other
- * key.
  */
 #pragma once
 
 #include <linux/bpf.h>
-#include <linux/errno.h>
 #include <linux/if_ether.h>
 #include <linux/in.h>
 #include <linux/ip.h>
@@ -28,15 +22,11 @@
 #include "loom/abi.h"
 #include "loom/verdict.h"
 #include "maps.h"
+#include "nat_pair.h"
 #include "next_hop.h"
 #include "packet.h"
 #include "select.h"
 #include "service.h"
-
-#define NAT_PROBES 16
-#define NAT_STRIDE                                                 \
-	7919 /* prime: probes of neighbours do not share a cluster \
-	      */
 
 /* ---- rewriting --------------------------------------------------------- */
 
@@ -135,148 +125,6 @@ static __always_inline enum loom_verdict nat_send(struct xdp_md *ctx,
 	return done ? LOOM_CONTINUE : LOOM_DROP_SHORT_L4;
 }
 
-/* ---- the pair of entries ----------------------------------------------- */
-
-static __always_inline void nat_set_peer(struct loom_flow_entry *entry,
-					 const struct packet *pkt)
-{
-	__builtin_memcpy(entry->peer_mac, pkt->smac, ETH_ALEN);
-	entry->peer_ifindex = pkt->ingress;
-}
-
-static __always_inline bool nat_peer_moved(const struct loom_flow_entry *entry,
-					   const struct packet *pkt)
-{
-	return entry->peer_ifindex != pkt->ingress ||
-	       !packet_mac_equal(entry->peer_mac, pkt->smac);
-}
-
-/* Neither direction has seen a packet in time. */
-static __always_inline bool nat_is_expired(const struct loom_flow *key,
-					   const struct loom_flow_entry *entry,
-					   __u64 now)
-{
-	const struct loom_flow_entry *pair;
-
-	if (flow_is_fresh(entry, now))
-		return false;
-	pair = bpf_map_lookup_elem(&loom_flows, &entry->other);
-	return !pair || !flow_equal(&pair->other, key) ||
-	       !flow_is_fresh(pair, now);
-}
-
-/* 0 if the reply entry is now in the table and its port ours. */
-static __always_inline int nat_claim(const struct loom_flow *key,
-				     const struct loom_flow_entry *reply)
-{
-	const struct loom_flow_entry *holder;
-	int err = flow_store(key, reply, BPF_NOEXIST);
-
-	if (err != -EEXIST)
-		return err;
-	holder = bpf_map_lookup_elem(&loom_flows, key);
-	if (!holder)
-		return -EEXIST;
-	if (!flow_equal(&holder->other, &reply->other) &&
-	    !nat_is_expired(key, holder, reply->created))
-		return -EEXIST;
-	return flow_store(key, reply, BPF_ANY);
-}
-
-/* Finds a free port: key->dport. Not inlined: the verifier walks the probes
- * once per way to get here as it is, and the caller's stack is full.
- */
-static __noinline int nat_claim_port(struct loom_flow *key,
-				     const struct loom_flow_entry *reply)
-{
-	__u32 min = loom_config.nat_port_min;
-	__u32 range = loom_config.nat_port_max - min + 1;
-	__u32 hash = flow_hash(&reply->other);
-	int err = -EEXIST;
-
-	for (__u32 i = 0; i < NAT_PROBES && err == -EEXIST; i++) {
-		key->dport = bpf_htons(min + (hash + i * NAT_STRIDE) % range);
-		err = nat_claim(key, reply);
-	}
-	return err;
-}
-
-/* Both entries of a new flow. If only the reply entry could be stored, the
- * first reply rebuilds the other.
- */
-static __always_inline enum loom_verdict
-nat_open(struct packet *pkt, const struct selection *sel, struct loom_flow *key)
-{
-	const struct loom_backend *backend = sel->backend;
-	struct loom_flow_entry entry;
-
-	*key = (struct loom_flow){
-		.src = backend->addr,
-		.dst = backend->source,
-		.sport = backend->port ? backend->port : pkt->flow.dport,
-		.proto = pkt->flow.proto,
-	};
-	flow_init(&entry, pkt);
-	entry.backend = sel->backend_id;
-	entry.generation = backend->generation;
-	nat_set_peer(&entry, pkt);
-
-	entry.other = pkt->flow;
-	entry.packets = 0;
-	entry.bytes = 0;
-	entry.flags = LOOM_FLOW_F_REPLY;
-	if (nat_claim_port(key, &entry))
-		return LOOM_DROP_NO_NAT_PORT;
-
-	entry.other = *key;
-	entry.packets = 1;
-	entry.bytes = pkt->frame_len;
-	entry.flags = 0;
-	flow_store(&pkt->flow, &entry, BPF_ANY);
-	pkt->new_flow = true;
-	return LOOM_CONTINUE;
-}
-
-/* Puts the other direction's entry back after it was evicted. An RST is not
- * worth it. -EEXIST: the key belongs to another flow by now.
- */
-static __always_inline int nat_rebuild(const struct loom_flow_entry *from,
-				       const struct packet *pkt)
-{
-	struct loom_flow_entry entry = *from;
-	struct loom_flow key = from->other;
-
-	if (pkt->tcp_flags & PACKET_TCP_RST)
-		return 0;
-	entry.other = pkt->flow;
-	entry.packets = 0;
-	entry.bytes = 0;
-	entry.flags ^= LOOM_FLOW_F_REPLY;
-	return flow_store(&key, &entry, BPF_NOEXIST);
-}
-
-/* A later packet of a flow in the table. */
-static __always_inline enum loom_verdict
-nat_continue(struct packet *pkt, const struct selection *sel,
-	     struct loom_flow *key)
-{
-	struct loom_flow_entry *entry = sel->entry;
-	struct loom_flow_entry *reply = sel->reply;
-
-	if (reply && flow_is_reopened(entry, pkt))
-		reply->state = LOOM_STATE_SYN_SENT;
-	flow_touch(entry, pkt);
-	if (nat_peer_moved(entry, pkt)) {
-		nat_set_peer(entry, pkt);
-		if (reply)
-			nat_set_peer(reply, pkt);
-	}
-	if (!reply && nat_rebuild(entry, pkt) == -EEXIST)
-		return LOOM_DROP_NO_FLOW;
-	*key = entry->other;
-	return LOOM_CONTINUE;
-}
-
 /* ---- client to backend ------------------------------------------------- */
 
 static __always_inline enum loom_verdict
@@ -304,13 +152,14 @@ nat_forward(struct xdp_md *ctx, struct packet *pkt, const struct selection *sel,
  * it was made for. Puts a missing forward entry back.
  */
 static __always_inline struct loom_flow_entry *
-nat_find_reply(const struct packet *pkt)
+nat_find_reply(enum flow_table table, const struct packet *pkt)
 {
 	struct loom_flow_entry *entry, *forward;
 	const struct loom_backend *backend;
+	bool is_pair;
 	__u32 id;
 
-	entry = bpf_map_lookup_elem(&loom_flows, &pkt->flow);
+	entry = flow_find(table, &pkt->flow);
 	if (!entry || !(entry->flags & LOOM_FLOW_F_REPLY))
 		return NULL;
 	id = entry->backend;
@@ -318,13 +167,15 @@ nat_find_reply(const struct packet *pkt)
 	if (!backend || backend->generation != entry->generation)
 		return NULL;
 
-	forward = bpf_map_lookup_elem(&loom_flows, &entry->other);
+	forward = flow_find(table, &entry->other);
+	is_pair = forward && flow_equal(&forward->other, &pkt->flow);
 	if (!flow_is_fresh(entry, pkt->now) &&
-	    !(forward && flow_equal(&forward->other, &pkt->flow) &&
-	      flow_is_fresh(forward, pkt->now)))
+	    !(is_pair && flow_is_fresh(forward, pkt->now)))
 		return NULL;
-	if (!forward)
-		nat_rebuild(entry, pkt);
+	if (is_pair)
+		nat_end(forward, pkt);
+	else if (!forward && !(pkt->tcp_flags & PACKET_TCP_RST))
+		nat_rebuild(table, entry, pkt);
 	return entry;
 }
 
@@ -375,7 +226,9 @@ nat_reply(struct xdp_md *ctx, struct packet *pkt, const struct loom_vip *vip)
 	if (!(vip->flags & LOOM_VIP_F_NAT) || port < loom_config.nat_port_min ||
 	    port > loom_config.nat_port_max)
 		return LOOM_CONTINUE;
-	entry = nat_find_reply(pkt);
+	entry = nat_find_reply(FLOW_CONFIRMED, pkt);
+	if (!entry)
+		entry = nat_find_reply(FLOW_PROBATION, pkt);
 	if (entry)
 		return nat_send_reply(ctx, pkt, entry);
 	return nat_is_handover() ? LOOM_DROP_NO_FLOW : LOOM_CONTINUE;

@@ -55,6 +55,7 @@ struct packet {
 	__u8 tos;       /* or traffic class */
 	__u8 ttl;       /* or hop limit */
 	__u8 tcp_flags; /* 0 for UDP */
+	__be32 tcp_seq;
 	bool is_v4;
 	bool may_fragment; /* DF is clear; never in IPv6 */
 	bool summed;       /* an L4 checksum covers the whole IP payload */
@@ -64,10 +65,11 @@ struct packet {
 	__u32 egress;  /* ifindex; FORWARD_REDIRECT and REPLY_REDIRECT */
 };
 
+/* The first packet of a connection, or it once more. */
 static __always_inline bool packet_is_open(const struct packet *pkt)
 {
-	return (pkt->tcp_flags & (PACKET_TCP_SYN | PACKET_TCP_ACK)) ==
-	       PACKET_TCP_SYN;
+	return (pkt->tcp_flags & (PACKET_TCP_SYN | PACKET_TCP_ACK |
+				  PACKET_TCP_RST)) == PACKET_TCP_SYN;
 }
 
 /* clang leaves memcmp() to a library we do not have. */
@@ -175,7 +177,10 @@ static __always_inline enum loom_verdict packet_ipv6_special(__u8 nexthdr)
 	case IPPROTO_MH:
 	case 139: /* HIP, RFC 7401 */
 	case 140: /* shim6, RFC 5533 */
-		return LOOM_PASS_EXTENSION_HEADER;
+		return loom_config.features &
+				       LOOM_FEATURE_DROP_EXTENSION_HEADERS
+			       ? LOOM_DROP_EXTENSION_HEADER
+			       : LOOM_PASS_EXTENSION_HEADER;
 	default:
 		return LOOM_CONTINUE;
 	}
@@ -244,6 +249,7 @@ packet_parse_tcp(struct cursor *cur, struct packet *pkt, __u32 l4_len)
 	pkt->flow.sport = tcp->source;
 	pkt->flow.dport = tcp->dest;
 	pkt->tcp_flags = ((const __u8 *)tcp)[13];
+	pkt->tcp_seq = tcp->seq;
 	pkt->summed = true;
 	return LOOM_CONTINUE;
 }

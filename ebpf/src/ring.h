@@ -5,30 +5,39 @@
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
-#include "flow.h"
 #include "loom/abi.h"
 #include "loom/verdict.h"
 #include "maps.h"
 
 /* Multiplication instead of a division: the hash is 32 good bits. */
-static __always_inline __u32 ring_slot(const struct loom_flow *flow)
+static __always_inline __u32 ring_slot(__u32 hash)
 {
-	return (__u64)flow_hash(flow) * loom_config.ring_size >> 32;
+	return (__u64)hash * loom_config.ring_size >> 32;
+}
+
+/* The next slot in turn. Every CPU counts by itself, from its own number on: an
+ * atomic counter whose result is used needs kernel 5.12, and would bounce.
+ */
+static __always_inline __u32 ring_turn(__u32 service_id)
+{
+	__u32 *turn = bpf_map_lookup_elem(&loom_rotors, &service_id);
+
+	if (!turn)
+		return 0;
+	return ((*turn)++ + bpf_get_smp_processor_id()) % loom_config.ring_size;
 }
 
 static __always_inline enum loom_verdict
-ring_lookup(__u32 service_id, const struct loom_flow *flow, __u32 *backend_id)
+ring_lookup(__u32 service_id, __u32 slot, __u32 *backend_id)
 {
 	void *ring = bpf_map_lookup_elem(&loom_rings, &service_id);
-	const loom_slot *slot;
-	__u32 key;
+	const loom_slot *owner;
 
 	if (!ring)
 		return LOOM_DROP_NO_BACKEND;
-	key = ring_slot(flow);
-	slot = bpf_map_lookup_elem(ring, &key);
-	if (!slot)
+	owner = bpf_map_lookup_elem(ring, &slot);
+	if (!owner)
 		return LOOM_DROP_NO_BACKEND;
-	*backend_id = LOOM_SLOT_CURRENT(*slot);
+	*backend_id = LOOM_SLOT_CURRENT(*owner);
 	return *backend_id ? LOOM_CONTINUE : LOOM_DROP_NO_BACKEND;
 }

@@ -39,7 +39,11 @@ Table connection_table(const Json& connections, Detail detail) {
                                  {"IDLE", Align::kRight},
                                  {"PACKETS", Align::kRight},
                                  {"BYTES", Align::kRight}};
-  if (wide) columns.insert(columns.end(), {{"AGE", Align::kRight}, {"NAT"}});
+  if (wide)
+    columns.insert(columns.end(), {{"AGE", Align::kRight},
+                                   {"REPLIES", Align::kRight},
+                                   {"REPLY-BYTES", Align::kRight},
+                                   {"NAT"}});
   Table table(std::move(columns));
   for (const Json& connection : connections) {
     std::vector<Cell> row = {text_field(connection, "protocol"),
@@ -52,6 +56,8 @@ Table connection_table(const Json& connections, Detail detail) {
                              human_bytes(number_field(connection, "bytes"))};
     if (wide) {
       row.emplace_back(duration_text(connection, "age_ms"));
+      row.emplace_back(human_count(number_field(connection, "reply_packets")));
+      row.emplace_back(human_bytes(number_field(connection, "reply_bytes")));
       row.emplace_back(text_field(connection, "nat"));
     }
     table.add(std::move(row));

@@ -23,14 +23,17 @@ Result<ExitCode> run_service_list(const Invocation&, Context& context) {
   const Json& backends = list_field(members->json, "backends");
 
   std::vector<Column> columns = {{"NAME"}, {"VIPS"}, {"PORTS"}, {"FORWARDING"}, {"BACKENDS"}};
-  if (context.out.wide()) columns.push_back({"ALGORITHM"});
+  if (context.out.wide()) columns.insert(columns.end(), {{"ALGORITHM"}, {"AFFINITY"}});
   columns.push_back({"PROBLEM"});
   Table table(std::move(columns));
   for (const Json& service : services) {
     const std::string name = text_field(service, "name");
     std::vector<Cell> row = {name, addresses_text(service), ports_text(service),
                              text_field(service, "forwarding"), tally_text(tally(backends, name))};
-    if (context.out.wide()) row.emplace_back(text_field(service, "algorithm"));
+    if (context.out.wide()) {
+      row.emplace_back(text_field(service, "algorithm"));
+      row.emplace_back(text_field(service, "affinity"));
+    }
     row.emplace_back(text_field(service, "problem"), Style::kBad);
     table.add(std::move(row));
   }
@@ -54,6 +57,11 @@ Result<ExitCode> run_service_show(const Invocation& invocation, Context& context
   fields.add("Ports", ports_text(service));
   fields.add("Forwarding", text_field(service, "forwarding"));
   fields.add("Algorithm", text_field(service, "algorithm"));
+  fields.add("Affinity", text_field(service, "affinity"));
+  fields.add("ICMP echo", text_field(service, "icmp_echo"));
+  fields.add("No backend", text_field(service, "on_no_backend"));
+  if (number_field(service, "source_addresses") > 0)
+    fields.add("Sources", text_field(service, "source_addresses"));
   fields.add("Backends", tally_text(tally(backends, "")));
   const std::string problem = text_field(service, "problem");
   if (!problem.empty()) fields.add("Problem", Cell(problem, Style::kBad));

@@ -35,6 +35,14 @@ void bind_interfaces(const Reader& root, Spec& spec, Report& report) {
   if (spec.interfaces.empty()) spec.interfaces.push_back(*name);
 }
 
+void bind_extra_macs(const Reader& list, Spec& spec, Report& report) {
+  for (size_t i = 0; i < list.size(); ++i)
+    if (const auto mac = list.item(i).mac()) spec.extra_macs.push_back(*mac);
+  if (spec.extra_macs.size() > kMaxExtraMacs)
+    report.error(list.place(), "too-many-macs",
+                 "at most " + std::to_string(kMaxExtraMacs) + " are possible");
+}
+
 XdpMode bind_mode(const Reader& root, Report& report) {
   const auto mode = agreed(root, {"ebpf.xdp_mode", "ebpf.xdp.mode"}, report).text();
   if (mode == "native") return XdpMode::kNative;
@@ -61,11 +69,27 @@ void bind_conntrack(const Reader& root, ConntrackConfig& conntrack, Report& repo
   assign(conntrack.tcp.syn_recv, tcp.at("syn_recv").duration());
   assign(conntrack.tcp.fin_wait, tcp.at("fin_wait").duration());
   assign(conntrack.tcp.time_wait, tcp.at("time_wait").duration());
+  assign(conntrack.probation_entries,
+         root.at("ebpf.conntrack.probation_entries").number<uint32_t>());
+  assign(conntrack.max_connections, root.at("ebpf.conntrack.max_connections").number<uint32_t>());
+}
+
+/// Beyond the limit there is nothing but the stack: the word says what happens anyway.
+void check_fallback(const Reader& list, const ConntrackConfig& conntrack, Report& report) {
+  for (size_t i = 0; i < list.size(); ++i)
+    if (list.item(i).text() == "connection_limit_exceeded" && conntrack.max_connections == 0)
+      report.warning(list.item(i).place(), "no-effect",
+                     "has no effect without ebpf.conntrack.max_connections");
 }
 
 void bind_sizes(const Reader& root, Config& config) {
   assign(config.ring_size, root.at("ebpf.xdp.load_balancing.maglev_table_size").number<uint32_t>());
   assign(config.max_backends, root.at("ebpf.maps.backends.max_entries").number<uint32_t>());
+}
+
+void bind_packet_policy(const Reader& root, Config& config) {
+  config.drop_extension_headers = root.at("ebpf.ipv6_extension_headers").text() == "drop";
+  assign(config.answer_rate, root.at("ebpf.answer_rate").number<uint32_t>());
 }
 
 void bind_daemon(const Reader& root, Config& config) {
@@ -93,7 +117,10 @@ Bound bind(const ConfigNode& node, Report& report) {
   for (size_t i = 0; i < passthrough.size(); ++i)
     if (const auto port = passthrough.item(i).number<uint16_t>())
       config.spec.passthrough_ports.insert(*port);
+  bind_extra_macs(root.at("ebpf.xdp.extra_macs"), config.spec, report);
+  bind_packet_policy(root, config);
   bind_conntrack(root, config.conntrack, report);
+  check_fallback(root.at("ebpf.xdp.fallback"), config.conntrack, report);
   bind_sizes(root, config);
   bind_daemon(root, config);
   bind_services(root, out, report);

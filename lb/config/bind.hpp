@@ -3,11 +3,13 @@
 #pragma once
 
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "lb/config/config.hpp"
 #include "lb/config/node.hpp"
 #include "lb/config/report.hpp"
+#include "lb/net/prefix.hpp"
 
 namespace loom {
 
@@ -17,6 +19,8 @@ struct ServicePlaces {
   std::vector<Place> vips;
   std::vector<Place> ports;
   std::vector<Place> backends;
+  /// What service.source_pool is made of.
+  std::vector<std::pair<Prefix, Place>> source_pool;
   /// Nothing was left out because of an error: what is missing is missing in the file too.
   bool complete = true;
 };

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lb/config/bind_service.hpp"
 
+#include <array>
+
 namespace loom {
 namespace {
 
@@ -17,6 +19,55 @@ Protocol protocol_of(const std::optional<std::string>& text, Protocol otherwise)
 AdminState state_of(const std::optional<std::string>& text) {
   if (text == "drain") return AdminState::kDrain;
   return text == "maint" ? AdminState::kMaint : AdminState::kActive;
+}
+
+Algorithm algorithm_of(const std::optional<std::string>& text, Algorithm otherwise) {
+  if (!text) return otherwise;
+  if (*text == "round_robin") return Algorithm::kRoundRobin;
+  return *text == "weighted" ? Algorithm::kWeighted : Algorithm::kMaglev;
+}
+
+Affinity affinity_of(const std::optional<std::string>& text, Affinity otherwise) {
+  if (!text) return otherwise;
+  if (*text == "source_ip") return Affinity::kSourceIp;
+  return *text == "none" ? Affinity::kNone : Affinity::kFiveTuple;
+}
+
+NoBackendPolicy no_backend_of(const std::optional<std::string>& text) {
+  if (text == "reject") return NoBackendPolicy::kReject;
+  if (text == "pass") return NoBackendPolicy::kPass;
+  return text == "last_known" ? NoBackendPolicy::kLastKnown : NoBackendPolicy::kDrop;
+}
+
+std::optional<EchoPolicy> echo_of(const std::optional<std::string>& text) {
+  if (!text) return std::nullopt;
+  if (*text == "pass") return EchoPolicy::kPass;
+  return *text == "drop" ? EchoPolicy::kDrop : EchoPolicy::kReply;
+}
+
+/// What the page says for services that say nothing.
+void bind_selection_defaults(const Reader& root, ServiceSpec& service) {
+  const Reader xdp = root.at("ebpf.xdp");
+  service.algorithm = algorithm_of(xdp.at("load_balancing.algorithm").text(), Algorithm::kMaglev);
+  if (!xdp.at("connection_affinity.enabled").boolean().value_or(true))
+    service.affinity = Affinity::kNone;
+}
+
+/// Blocks of addresses as the addresses in them; no more than would be refused anyway.
+void bind_source_pool(const Reader& list, ServiceSpec& service, ServicePlaces& places) {
+  for (size_t i = 0; i < list.size(); ++i) {
+    const auto prefix = list.item(i).prefix();
+    if (!prefix) continue;
+    places.source_pool.emplace_back(*prefix, list.item(i).place());
+    std::array<uint8_t, 16> bytes = prefix->address.bytes();
+    for (IpAddr address(bytes);
+         prefix->contains(address) && service.source_pool.size() <= kMaxSources;
+         address = IpAddr(bytes)) {
+      service.source_pool.push_back(address);
+      for (size_t byte = bytes.size(); byte-- > 0 && ++bytes[byte] == 0;) {
+      }
+    }
+  }
 }
 
 void bind_backends(const Reader& list, ServiceSpec& service, ServicePlaces& places) {
@@ -70,6 +121,7 @@ void bind_default(const Reader& root, Bound& out, Report& report) {
   ServiceSpec service;
   service.name = "default";
   service.vips_from_interfaces = true;
+  bind_selection_defaults(root, service);
   if (dsr_enabled) service.forwarding = forwarding_of(dsr.at("encap").text());
   ServicePlaces places;
   places.self = (backends.exists() ? backends : protocols).place();
@@ -88,14 +140,21 @@ void bind_ports(const Reader& list, Protocol protocol, ServiceSpec& service,
                 ServicePlaces& places) {
   for (size_t i = 0; i < list.size(); ++i) {
     const Reader item = list.item(i);
-    const auto port = (item.is_map() ? item.at("port") : item).number<uint16_t>();
-    if (!port) continue;
-    service.ports.push_back({*port, protocol_of(item.at("protocol").text(), protocol)});
+    const auto ports = (item.is_map() ? item.at("port") : item).ports();
+    if (!ports) continue;
+    service.ports.push_back(
+        {ports->first, protocol_of(item.at("protocol").text(), protocol), ports->last});
     places.ports.push_back(item.place());
   }
 }
 
-void bind_forwarding(const Reader& root, const Reader& item, ServiceSpec& service, Report& report) {
+struct Target {
+  ServiceSpec& service;
+  ServicePlaces& places;
+};
+
+void bind_forwarding(const Reader& root, const Reader& item, Target target, Report& report) {
+  auto& [service, places] = target;
   const Reader page = root.at("ebpf.xdp.dsr");
   const Reader encap = item.at("encap");
   const Reader nat = item.at("nat");
@@ -106,6 +165,10 @@ void bind_forwarding(const Reader& root, const Reader& item, ServiceSpec& servic
   const auto type = encap.at("type").text();
   service.forwarding = forwarding_of(type ? type : page.at("encap").text());
   ignored(nat, "with forwarding: dsr", report);
+  if (service.forwarding == Forwarding::kL2)
+    ignored(encap.at("source_pool"), "with the encap type none", report);
+  else
+    bind_source_pool(encap.at("source_pool"), service, places);
   if (service.forwarding == Forwarding::kGue) return;
   ignored(encap.at("port"), "unless the encap type is gue", report);
   ignored(encap.at("udp6_zero_checksum"), "unless the encap type is gue", report);
@@ -126,8 +189,13 @@ void bind_service(const Reader& root, const Reader& item, Bound& out, Report& re
   }
   bind_ports(item.at("ports"), protocol_of(item.at("protocol").text(), Protocol::kTcp), service,
              places);
+  bind_selection_defaults(root, service);
+  service.algorithm = algorithm_of(item.at("algorithm").text(), service.algorithm);
+  service.affinity = affinity_of(item.at("affinity.mode").text(), service.affinity);
   service.hash_seed = item.at("hash_seed").text().value_or("");
-  bind_forwarding(root, item, service, report);
+  if (service.algorithm != Algorithm::kMaglev)
+    ignored(item.at("hash_seed"), "unless the algorithm is maglev", report);
+  bind_forwarding(root, item, {service, places}, report);
   service.gue_port = item.at("encap.port").number<uint16_t>().value_or(kDefaultGuePort);
   service.udp6_zero_checksum = item.at("encap.udp6_zero_checksum").boolean().value_or(false);
   const Reader addresses = item.at("nat.addresses");
@@ -135,6 +203,8 @@ void bind_service(const Reader& root, const Reader& item, Bound& out, Report& re
     if (const auto address = addresses.item(i).address()) service.nat_addresses.push_back(*address);
   if (const auto policy = item.at("on_no_service").text())
     service.on_no_service = *policy == "pass" ? UnservedPolicy::kPass : UnservedPolicy::kDrop;
+  service.icmp_echo = echo_of(item.at("icmp_echo").text());
+  service.on_no_backend = no_backend_of(item.at("on_no_backend").text());
   bind_backends(item.at("backends"), service, places);
   out.config.spec.services.push_back(std::move(service));
   out.places.push_back(std::move(places));

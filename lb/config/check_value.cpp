@@ -149,10 +149,12 @@ Result<void> check_percent(const ConfigNode& node) {
   return Error(EINVAL, "expected a percentage").with_hint("write it like 10%");
 }
 
-Result<void> check_port_entry(const ConfigNode& node, const Field& field) {
-  if (node.text.find('-') != std::string::npos && check_number_range(node, 1, kMaxPort))
-    return Error(ENOTSUP, "port ranges are not supported yet")
-        .with_hint("list the ports one by one");
+Result<void> check_ports(const ConfigNode& node, const Field& field) {
+  if (node.text == "any") return {};
+  if (node.text.find('-', 1) != std::string::npos) {
+    const Result<PortSpan> ports = parse_ports(node.text);
+    return ports ? Result<void>{} : ports.error();
+  }
   if (node.quoted) return Error(EINVAL, "expected a port").with_hint("remove the quotes");
   const Field port{.path = field.path, .type = FieldType::kInteger, .limits = "1..65535"};
   return check_integer(node, port);
@@ -180,6 +182,7 @@ std::string_view expectation(FieldType type) {
     case FieldType::kCpus:
       return "a list of CPU numbers, or all";
     case FieldType::kPortEntry:
+    case FieldType::kPorts:
       return "a port";
     default:
       return "text";
@@ -213,7 +216,12 @@ Result<void> check_scalar(const ConfigNode& node, const Field& field) {
     case FieldType::kListen:
       return check_listen(node);
     case FieldType::kPortEntry:
-      return check_port_entry(node, field);
+    case FieldType::kPorts:
+      return check_ports(node, field);
+    case FieldType::kMac: {
+      const Result<Mac> mac = parse_mac(node.text);
+      return mac ? Result<void>{} : mac.error();
+    }
     case FieldType::kPortRange:
       return check_number_range(node, 1, kMaxPort);
     case FieldType::kStatusRange:

@@ -24,6 +24,8 @@ struct TcpTimeouts {
 
 struct ConntrackConfig {
   uint32_t max_entries = 262'144;
+  uint32_t probation_entries = 131'072;  ///< For flows that nothing has confirmed yet.
+  uint32_t max_connections = 0;          ///< New flows beyond it go to the stack; 0: no limit.
   TcpTimeouts tcp;
   std::chrono::milliseconds udp{60'000};
 };
@@ -50,7 +52,9 @@ struct Config {
   bool enabled = true;
   Spec spec;
   uint32_t ring_size = kDefaultRingSize;
-  uint32_t max_backends = 10'000;  ///< Entries of the backends map, over all services.
+  uint32_t max_backends = 10'000;       ///< Entries of the backends map, over all services.
+  uint32_t answer_rate = 1000;          ///< ICMP errors and RSTs per second and CPU.
+  bool drop_extension_headers = false;  ///< IPv6, beyond what the datapath walks.
   ConntrackConfig conntrack;
   AdminConfig admin;
   RuntimeConfig runtime;

@@ -25,8 +25,10 @@ enum class FieldType : uint8_t {
   kInterface,
   kAddress,  ///< A unicast address, neither loopback nor unspecified.
   kPrefix,
+  kMac,
   kListen,
-  kPortEntry,  ///< A port, or a map of port and protocol.
+  kPortEntry,  ///< kPorts, or a map of ports and protocol.
+  kPorts,      ///< A port, "8000-8099", or "any".
   kPortRange,  ///< A port, or "8000-8099".
   kStatusRange,
   kPercent,

@@ -68,6 +68,21 @@ std::optional<Endpoint> Reader::listen() const {
   return value ? value_of(parse_listen(*value)) : std::nullopt;
 }
 
+std::optional<Prefix> Reader::prefix() const {
+  const auto value = text();
+  return value ? value_of(Prefix::parse(*value)) : std::nullopt;
+}
+
+std::optional<PortSpan> Reader::ports() const {
+  const auto value = text();
+  return value ? value_of(parse_ports(*value)) : std::nullopt;
+}
+
+std::optional<Mac> Reader::mac() const {
+  const auto value = text();
+  return value ? value_of(parse_mac(*value)) : std::nullopt;
+}
+
 Reader agreed(const Reader& root, std::initializer_list<std::string_view> paths, Report& report) {
   Reader first = root.at(*paths.begin());
   for (const std::string_view path : paths) {

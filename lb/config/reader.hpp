@@ -11,7 +11,9 @@
 
 #include "lb/config/node.hpp"
 #include "lb/config/report.hpp"
+#include "lb/config/scalar.hpp"
 #include "lb/net/endpoint.hpp"
+#include "lb/net/prefix.hpp"
 
 namespace loom {
 
@@ -40,6 +42,9 @@ class Reader {
   [[nodiscard]] std::optional<std::chrono::milliseconds> duration() const;
   [[nodiscard]] std::optional<IpAddr> address() const;
   [[nodiscard]] std::optional<Endpoint> listen() const;
+  [[nodiscard]] std::optional<Prefix> prefix() const;
+  [[nodiscard]] std::optional<PortSpan> ports() const;
+  [[nodiscard]] std::optional<Mac> mac() const;
   /// integer() as a T that the field table's limits fit in.
   template <class T>
   [[nodiscard]] std::optional<T> number() const {

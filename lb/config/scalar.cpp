@@ -101,6 +101,38 @@ Result<Endpoint> parse_listen(std::string_view text) {
       .with_hint("write it like 127.0.0.1:9091 or \"[::1]:9091\"");
 }
 
+Result<PortSpan> parse_ports(std::string_view text) {
+  constexpr int64_t kMaxPort = 65535;
+  if (text == "any") return PortSpan{0, kMaxPort};
+  const size_t dash = text.find('-');
+  const Result<int64_t> first = parse_integer(text.substr(0, dash));
+  const Result<int64_t> last =
+      dash == std::string_view::npos ? first : parse_integer(text.substr(dash + 1));
+  if (!first || !last || *first < 1 || *last > kMaxPort || *first > *last)
+    return Error(EINVAL, "expected a port from 1 to 65535, a range of them, or any")
+        .with_hint("write a range like 8000-8099");
+  const bool alone = *first == *last;
+  return PortSpan{static_cast<uint16_t>(*first), static_cast<uint16_t>(alone ? 0 : *last)};
+}
+
+Result<Mac> parse_mac(std::string_view text) {
+  Mac mac;
+  const auto bad = [] {
+    return Error(EINVAL, "expected the MAC address of one host")
+        .with_hint("write it like \"00:00:5e:00:01:0a\"");
+  };
+  if (text.size() != 3 * mac.bytes.size() - 1) return bad();
+  for (size_t i = 0; i < mac.bytes.size(); ++i) {
+    const char* const at = text.data() + 3 * i;
+    const auto [end, err] = std::from_chars(at, at + 2, mac.bytes[i], 16);
+    if (err != std::errc() || end != at + 2) return bad();
+    if (i + 1 < mac.bytes.size() && at[2] != ':') return bad();
+  }
+  const bool group = (mac.bytes[0] & 1) != 0;
+  if (group || mac.is_zero()) return bad();
+  return mac;
+}
+
 Result<void> check_interface_name(std::string_view text) {
   const bool word = std::all_of(text.begin(), text.end(), [](char c) {
     return c > ' ' && c != '/' && c != ':' && c != 0x7f;

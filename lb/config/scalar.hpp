@@ -10,6 +10,7 @@
 
 #include "lb/base/result.hpp"
 #include "lb/net/endpoint.hpp"
+#include "lb/net/mac.hpp"
 
 namespace loom {
 
@@ -24,6 +25,16 @@ namespace loom {
 
 /// "127.0.0.1:9091" or "[::1]:9091"; the port is needed.
 [[nodiscard]] Result<Endpoint> parse_listen(std::string_view text);
+
+struct PortSpan {
+  uint16_t first = 0;
+  uint16_t last = 0;  ///< 0: `first` alone.
+};
+/// "80", "8000-8099", or "any": 0 to 65535.
+[[nodiscard]] Result<PortSpan> parse_ports(std::string_view text);
+
+/// "00:00:5e:00:01:0a"; one host's, and not all zero.
+[[nodiscard]] Result<Mac> parse_mac(std::string_view text);
 
 /// What Linux takes as the name of an interface.
 [[nodiscard]] Result<void> check_interface_name(std::string_view text);

@@ -47,6 +47,7 @@ class Claims {
   void claim(size_t service, const IpAddr& vip) {
     const std::vector<PortSpec>& ports = bound_.config.spec.services[service].ports;
     for (size_t i = 0; i < ports.size() && owners_.size() <= kMaxListeners; ++i) {
+      if (!ports[i].is_exact()) continue;
       const auto [known, fresh] = owners_.emplace(std::pair(vip, ports[i]), service);
       // A port repeated within one service is reported with the service.
       if (fresh || known->second == service) continue;
@@ -56,12 +57,31 @@ class Claims {
     }
   }
 
+  /// Rule 31: of two ranges that overlap, or two services for any port, neither is more specific.
+  void claim_ranges(size_t service, const IpAddr& vip) {
+    const std::vector<PortSpec>& ports = bound_.config.spec.services[service].ports;
+    for (size_t i = 0; i < ports.size(); ++i) {
+      if (ports[i].is_exact()) continue;
+      blocks_ += ports[i].is_any() ? 1 : blocks_of(ports[i]).size();
+      for (const auto& [other, owner] : ranges_[vip])
+        if (owner != service && ports[i].rivals(other))
+          report_.error(bound_.places[service].ports[i], "overlapping-ports",
+                        "overlaps with " + other.to_string() + " of the service " +
+                            in_line(bound_.places[owner].self) +
+                            " on one of the VIPs, and neither is more specific");
+      ranges_[vip].emplace_back(ports[i], service);
+    }
+  }
+
   [[nodiscard]] size_t size() const { return owners_.size(); }
+  [[nodiscard]] size_t blocks() const { return blocks_; }
 
  private:
   const Bound& bound_;
   Report& report_;
   std::map<std::pair<IpAddr, PortSpec>, size_t> owners_;
+  std::map<IpAddr, std::vector<std::pair<PortSpec, size_t>>> ranges_;
+  size_t blocks_ = 0;
 };
 
 void check_listeners(const Bound& bound, Report& report) {
@@ -70,14 +90,45 @@ void check_listeners(const Bound& bound, Report& report) {
   for (size_t i = 0; i < bound.places.size(); ++i) {
     for (const IpAddr& vip : bound.config.spec.services[i].vips) {
       claims.claim(i, vip);
+      claims.claim_ranges(i, vip);
       vips.insert(vip);
     }
   }
-  if (claims.size() > kMaxListeners)
+  if (claims.size() > kMaxListeners || claims.blocks() > kMaxListeners)
     report.error({.path = "ebpf.services"}, "too-many-listeners",
                  "more than 65536 combinations of VIP, port and protocol");
   if (vips.size() > kMaxVips)
     report.error({.path = "ebpf.services"}, "too-many-vips", "more than 16384 VIPs");
+}
+
+/// One VIP cannot answer pings and not answer them.
+void check_echo(const Bound& bound, Report& report) {
+  std::map<IpAddr, size_t> seen;
+  const std::vector<ServiceSpec>& services = bound.config.spec.services;
+  for (size_t i = 0; i < services.size(); ++i) {
+    if (!services[i].icmp_echo) continue;
+    for (const IpAddr& vip : services[i].vips) {
+      const auto [known, fresh] = seen.emplace(vip, i);
+      if (fresh || services[known->second].icmp_echo == services[i].icmp_echo) continue;
+      report.error(bound.places[i].self, "conflict",
+                   "icmp_echo differs from that of the service " +
+                       in_line(bound.places[known->second].self) + ", which shares the VIP " +
+                       vip.to_string());
+      break;
+    }
+  }
+}
+
+void check_sources(const Bound& bound, Report& report) {
+  size_t total = 0;
+  for (size_t i = 0; i < bound.places.size(); ++i) {
+    if (total > kMaxSources) return;  // said already
+    total += bound.config.spec.services[i].source_pool.size();
+    if (total > kMaxSources)
+      report.error(
+          bound.places[i].source_pool.back().second, "too-many-sources",
+          "more than " + std::to_string(kMaxSources) + " source addresses, over all services");
+  }
 }
 
 void check_ids(const Bound& bound, Report& report) {
@@ -120,7 +171,7 @@ void check_passthrough(const Reader& root, const Bound& bound, Report& report) {
   for (size_t i = 0; i < bound.places.size(); ++i) {
     const std::vector<PortSpec>& ports = bound.config.spec.services[i].ports;
     for (size_t p = 0; p < ports.size(); ++p)
-      if (bound.config.spec.passthrough_ports.contains(ports[p].port))
+      if (ports[p].is_exact() && bound.config.spec.passthrough_ports.contains(ports[p].port))
         report.warning(bound.places[i].ports[p], "passed-through",
                        "the port is never balanced, because passthrough_ports " +
                            in_line(list.place()) + " lists it");
@@ -170,6 +221,8 @@ void validate(const Reader& root, Bound& bound, Report& report) {
   check_totals(root, bound, report);
   check_ring_size(bound, report);
   check_listeners(bound, report);
+  check_echo(bound, report);
+  check_sources(bound, report);
   check_passthrough(root, bound, report);
   check_health_names(root, report);
   check_runtime(root, report);

@@ -40,8 +40,10 @@ void settle_dsr_ports(ServiceSpec& service, const ServicePlaces& places, Report&
   for (size_t i = 0; i < service.backends.size(); ++i) {
     uint16_t& port = service.backends[i].endpoint.port;
     const bool fits =
-        port == 0 || std::all_of(service.ports.begin(), service.ports.end(),
-                                 [&](const PortSpec& listener) { return listener.port == port; });
+        port == 0 ||
+        std::all_of(service.ports.begin(), service.ports.end(), [&](const PortSpec& listener) {
+          return listener.is_exact() && listener.port == port;
+        });
     if (!fits)
       report.error(places.backends[i], "dsr-port",
                    "with DSR the backend gets the packet as it came, so its port must be absent or "
@@ -49,6 +51,40 @@ void settle_dsr_ports(ServiceSpec& service, const ServicePlaces& places, Report&
                    "remove the port");
     port = 0;
   }
+}
+
+/// Rule 31. The same port twice, and the same range twice, are check_unique()'s.
+void check_overlaps(const ServiceSpec& service, const ServicePlaces& places, Report& report) {
+  for (size_t i = 0; i < service.ports.size(); ++i) {
+    if (service.ports[i].is_exact()) continue;
+    for (size_t j = 0; j < i; ++j)
+      if (service.ports[i].rivals(service.ports[j]) && service.ports[i] != service.ports[j])
+        report.error(
+            places.ports[i], "overlapping-ports",
+            "overlaps with " + service.ports[j].to_string() + " " + in_line(places.ports[j]));
+  }
+}
+
+void check_source_pool(const ServiceSpec& service, const ServicePlaces& places, Report& report) {
+  for (const auto& [prefix, place] : places.source_pool) {
+    const Family family = prefix.address.family();
+    if (!has_family(service, family))
+      report.error(place, "no-backend-of-family",
+                   "never used: the service has no " + std::string(name_of(family)) + " backend");
+  }
+}
+
+/// Taking turns needs flows that are remembered, and clients that are not.
+void check_turns(const ServiceSpec& service, const ServicePlaces& places, Report& report) {
+  const bool forgets =
+      service.affinity == Affinity::kNone && service.forwarding != Forwarding::kNat;
+  if (service.algorithm == Algorithm::kMaglev) return;
+  if (service.affinity == Affinity::kSourceIp || forgets)
+    report.warning(places.self, "no-effect",
+                   "with affinity " + std::string(to_string(service.affinity)) +
+                       " a hash picks the backend: " + std::string(to_string(service.algorithm)) +
+                       " takes no turns",
+                   "use maglev, which moves the fewest flows when backends change");
 }
 
 void check_backends(const ServiceSpec& service, const ServicePlaces& places, Report& report) {
@@ -106,10 +142,13 @@ void validate_service(ServiceSpec& service, const ServicePlaces& places, Report&
   if (service.forwarding != Forwarding::kNat) settle_dsr_ports(service, places, report);
   check_unique(service.vips, places.vips, "duplicate-vip", report);
   check_unique(service.ports, places.ports, "duplicate-port", report);
+  check_overlaps(service, places, report);
+  check_turns(service, places, report);
   check_backends(service, places, report);
   // With parts left out because of errors these would be follow-ups, not findings.
   if (!places.complete) return;
   check_presence(service, places, report);
+  if (!service.backends.empty()) check_source_pool(service, places, report);
   if (!service.backends.empty() && !service.vips.empty()) check_families(service, places, report);
 }
 

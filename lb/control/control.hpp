@@ -31,6 +31,7 @@ struct BackendView {
   Source source = Source::kFile;
   double slot_ratio = 0;  ///< Share of the ring's slots, 0 to 1.
   std::optional<NextHop> next_hop;
+  bool local = false;   ///< This host: its packets go to the stack, and it needs no next hop.
   std::string problem;  ///< Why nothing can be sent to it now; empty: nothing wrong.
 };
 
@@ -41,6 +42,10 @@ struct ServiceView {
   std::vector<IpAddr> vips;  ///< As served now.
   std::vector<PortSpec> ports;
   Algorithm algorithm = Algorithm::kMaglev;
+  Affinity affinity = Affinity::kFiveTuple;
+  std::optional<EchoPolicy> icmp_echo;  ///< Unset: it depends on whose address the VIP is.
+  NoBackendPolicy on_no_backend = NoBackendPolicy::kDrop;
+  size_t source_addresses = 0;  ///< Of the source pool.
   Forwarding forwarding = Forwarding::kNat;
   std::vector<BackendView> backends;
   std::string problem;  ///< Why it does not serve, or serves less than configured.

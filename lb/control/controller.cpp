@@ -104,10 +104,26 @@ void Controller::sweep_loop() {
     lock.unlock();
     Result<FlowSweep> swept = dataplane_.sweep();
     if (!swept) log_warning("sweep of the flow table: " + swept.error().message());
+    if (swept) apply_connection_limit(swept->total);
     lock.lock();
     if (swept) sweep_ = std::move(*swept);
     wake_.wait_for(lock, kSweepEvery, [this] { return stopping_; });
   }
+}
+
+void Controller::apply_connection_limit(uint64_t connections) {
+  const bool reached = options_.max_connections != 0 && connections >= options_.max_connections;
+  if (limit_reached_ == reached) return;
+  if (Result<void> done = dataplane_.limit_connections(reached ? Limit::kReached : Limit::kOpen);
+      !done) {
+    log_warning("connection limit: " + done.error().message());
+    return;
+  }
+  if (reached)
+    log_warning("max_connections is reached: new flows go to the stack");
+  else if (limit_reached_)
+    log_info("below max_connections again");
+  limit_reached_ = reached;
 }
 
 void Controller::post(std::function<void()> task) {
@@ -185,7 +201,7 @@ void Controller::keep_known_next_hops(Links& links) {
 }
 
 Result<void> Controller::apply(const State& have, const Desired& want) {
-  const std::vector<Step> steps = plan(have, want.state, want.seeds);
+  const std::vector<Step> steps = plan(have, want.state, want.recipes);
   attach_problems_.clear();
   if (!steps_at_start_) {
     steps_at_start_ = steps.size();
@@ -229,6 +245,8 @@ Result<void> Controller::try_reconcile() {
 
   Desired want = desired(spec, *links, health_);
   if (Result<void> done = assign_ids(want, *have, service_ids_, backend_ids_); !done) return done;
+  if (Result<void> done = assign_sources(want, *have); !done) return done;
+  keep_last_known(want, *have);
   set_ring_digests(want, options_.ring_size);
   if (Result<void> done = apply(*have, want); !done) return done;
   publish(spec, *links, want);

@@ -27,8 +27,9 @@ struct ControllerOptions {
   uint32_t ring_size = kDefaultRingSize;
   uint32_t max_backends = kMaxBackends;
   std::string config_file;
-  std::string overlay_file;  ///< Where changes through the API are kept; empty: nowhere.
-  bool adopted = false;      ///< The dataplane took over pinned state.
+  std::string overlay_file;      ///< Where changes through the API are kept; empty: nowhere.
+  bool adopted = false;          ///< The dataplane took over pinned state.
+  uint64_t max_connections = 0;  ///< New flows beyond it go to the stack; 0: no limit.
 };
 
 class Controller final : public Control {
@@ -57,6 +58,7 @@ class Controller final : public Control {
 
   void loop();
   void sweep_loop();
+  void apply_connection_limit(uint64_t connections);
   void post(std::function<void()> task);
   template <class T>
   Result<T> ask(std::function<Result<T>()> work);
@@ -94,6 +96,9 @@ class Controller final : public Control {
   std::optional<size_t> steps_at_start_;
   std::map<std::string, std::string> attach_problems_;  ///< By interface, of the last apply().
   std::string logged_problems_ = "none yet";
+
+  /// Sweeper thread only. Unset: what an earlier daemon left behind is not known.
+  std::optional<bool> limit_reached_;
 
   mutable std::mutex mutex_;      ///< Guards what follows.
   std::condition_variable wake_;  ///< Of both threads: always notify_all().

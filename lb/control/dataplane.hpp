@@ -54,8 +54,10 @@ struct Connection {
   FlowState state = FlowState::kEstablished;
   std::chrono::milliseconds age{0};
   std::chrono::milliseconds idle{0};
-  uint64_t packets = 0;
+  uint64_t packets = 0;  ///< From the client.
   uint64_t bytes = 0;
+  uint64_t reply_packets = 0;  ///< NAT: from the backend; with DSR Loom does not see them.
+  uint64_t reply_bytes = 0;
   std::optional<Endpoint> nat;  ///< NAT: the address and port the backend sees.
 };
 
@@ -86,6 +88,8 @@ struct ProgramInfo {
   std::string note;  ///< Why this mode, if not the first choice.
 };
 
+enum class Limit { kOpen, kReached };
+
 class Dataplane {
  public:
   Dataplane() = default;
@@ -108,6 +112,8 @@ class Dataplane {
   virtual Result<Counters> counters() const = 0;
   virtual Result<ConnectionList> connections(const ConnectionQuery& query) const = 0;
   virtual Result<FlowSweep> sweep() const = 0;
+  /// While the limit is reached new flows go to the stack.
+  virtual Result<void> limit_connections(Limit limit) = 0;
   virtual Result<std::vector<MapFill>> maps() const = 0;
   virtual std::vector<ProgramInfo> programs() const = 0;
 };

@@ -27,6 +27,10 @@ ServiceView ViewBuilder::view(const ServiceSpec& service, const ViewInput& input
   out.name = service.name;
   out.ports = service.ports;
   out.algorithm = service.algorithm;
+  out.affinity = service.affinity;
+  out.icmp_echo = service.icmp_echo;
+  out.on_no_backend = service.on_no_backend;
+  out.source_addresses = service.source_pool.size();
   out.forwarding = service.forwarding;
   const auto problem = input.want.service_problems.find(service.name);
   if (problem != input.want.service_problems.end()) out.problem = problem->second;
@@ -69,6 +73,7 @@ BackendView ViewBuilder::view(const ServiceSpec& service, const BackendSpec& spe
   out.id = backend->second.api_id;
   out.datapath_id = backend->second.id;
   out.next_hop = backend->second.next_hop;
+  out.local = backend->second.local;
   out.slot_ratio = slot_ratio(datapath_service(service, family), *state, out.datapath_id);
   return out;
 }

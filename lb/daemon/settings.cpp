@@ -43,6 +43,9 @@ Result<DataplaneOptions> dataplane_options(const Config& config) {
   datapath.ring_size = config.ring_size;
   datapath.max_backends = config.max_backends;
   datapath.max_flows = config.conntrack.max_entries;
+  datapath.max_probation = config.conntrack.probation_entries;
+  datapath.drop_extension_headers = config.drop_extension_headers;
+  datapath.answer_rate = config.answer_rate;
   datapath.nat_port_min = kNatPortMin;
   datapath.nat_port_max = *highest;
   datapath.hz = *hz;
@@ -61,6 +64,7 @@ ControllerOptions controller_options(const Config& config, const std::string& fi
   out.spec = config.spec;
   out.ring_size = config.ring_size;
   out.max_backends = config.max_backends;
+  out.max_connections = config.conntrack.max_connections;
   out.config_file = file;
   if (config.admin.persist) out.overlay_file = config.runtime.state_dir + "/overlay.json";
   out.adopted = adopted;

@@ -59,6 +59,20 @@ Result<void> BpfDataplane::on(const RemoveEgress& step) {
   return datapath_.map<uint32_t, uint32_t>("loom_egress").erase(step.ifindex);
 }
 
+Result<void> BpfDataplane::on(const PutSources& step) {
+  const auto map = datapath_.map<uint32_t, loom_addr>("loom_sources");
+  for (const auto& [index, address] : step.sources)
+    if (Result<void> done = map.put(index, to_abi(address)); !done) return done;
+  return {};
+}
+
+Result<void> BpfDataplane::on(const RemoveSources& step) {
+  const auto map = datapath_.map<uint32_t, loom_addr>("loom_sources");
+  for (const uint16_t index : step.indexes)
+    if (Result<void> done = map.put(index, loom_addr{}); !done) return done;
+  return {};
+}
+
 Result<uint32_t> BpfDataplane::next_generation() {
   const auto map = datapath_.map<uint32_t, loom_meta>("loom_meta");
   Result<std::optional<loom_meta>> meta = map.get(0);
@@ -126,12 +140,16 @@ Result<void> BpfDataplane::on(const RemoveBackend& step) {
 
 Result<void> BpfDataplane::on(const PutService& step) {
   const auto infos = datapath_.map<uint32_t, loom_service_info>("loom_service_info");
-  loom_service_info info{};
-  copy_name(info.name, step.service);
-  if (Result<void> done = infos.put(step.state.id, info); !done) return done;
-  loom_service entry{};
-  entry.forwarding = static_cast<uint8_t>(step.state.forwarding);
-  return datapath_.map<uint32_t, loom_service>("loom_services").put(step.state.id, entry);
+  const auto services = datapath_.map<uint32_t, loom_service>("loom_services");
+  const Result<std::optional<loom_service_info>> known = infos.get(step.state.id);
+  if (!known) return known.error();
+  // A service that changes while it serves keeps its ring's digest and its retired counts.
+  if (!*known || name_of((*known)->name) != step.service) {
+    loom_service_info info{};
+    copy_name(info.name, step.service);
+    if (Result<void> done = infos.put(step.state.id, info); !done) return done;
+  }
+  return services.put(step.state.id, to_abi(step.state));
 }
 
 Result<void> BpfDataplane::on(const RemoveService& step) {
@@ -165,7 +183,7 @@ Result<void> BpfDataplane::on(const PutRings& step) {
   std::vector<uint32_t> ids;
   for (const PutRings::Ring& ring : step.rings) {
     const std::vector<uint32_t> slots =
-        build_ring(ring.members, ring.hash_seed, datapath_.config().ring_size);
+        build_ring(ring.members, ring.recipe, datapath_.config().ring_size);
     Result<UniqueFd> fd = create_ring_map(slots);
     if (!fd) return std::move(fd.error()).in(ring.service);
     ids.push_back(ring.service_id);
@@ -191,11 +209,17 @@ Result<void> BpfDataplane::on(const PutRings& step) {
 
 Result<void> BpfDataplane::on(const PutListener& step) {
   const loom_listener value{step.service_id, step.service_id == 0 ? LOOM_LISTENER_F_PASS : 0};
+  if (!step.listener.port.is_exact())
+    return datapath_.map<loom_range_key, loom_listener>("loom_port_ranges")
+        .put(to_range_abi(step.listener), value);
   return datapath_.map<loom_listener_key, loom_listener>("loom_listeners")
       .put(to_abi(step.listener), value);
 }
 
 Result<void> BpfDataplane::on(const RemoveListener& step) {
+  if (!step.listener.port.is_exact())
+    return datapath_.map<loom_range_key, loom_listener>("loom_port_ranges")
+        .erase(to_range_abi(step.listener));
   return datapath_.map<loom_listener_key, loom_listener>("loom_listeners")
       .erase(to_abi(step.listener));
 }
@@ -219,11 +243,8 @@ Result<void> BpfDataplane::on(const Attach& step) {
     return Error(0, "its index " + std::to_string(step.state.ifindex) +
                         " and that of another interface (" + std::to_string(holder) +
                         ") share a slot; re-create one of them");
-  loom_interface entry{};
-  entry.ifindex = step.state.ifindex;
-  std::copy(step.state.mac.bytes.begin(), step.state.mac.bytes.end(), entry.mac);
   // Before the program: its first packet must find its own address.
-  if (Result<void> done = slots.put(slot, entry); !done) return done;
+  if (Result<void> done = slots.put(slot, to_abi(step.state)); !done) return done;
 
   Result<std::string> note =
       attach_xdp(datapath_.pins(),
@@ -305,6 +326,10 @@ Result<ConnectionList> BpfDataplane::connections(const ConnectionQuery& query) c
 
 Result<FlowSweep> BpfDataplane::sweep() const {
   return sweep_flows(datapath_);
+}
+
+Result<void> BpfDataplane::limit_connections(Limit limit) {
+  return datapath_.change_setting(LOOM_SETTING_CONNECTION_LIMIT, limit == Limit::kReached);
 }
 
 Result<std::vector<MapFill>> BpfDataplane::maps() const {

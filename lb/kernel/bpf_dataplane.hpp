@@ -34,6 +34,7 @@ class BpfDataplane final : public Dataplane {
   Result<Counters> counters() const override;
   Result<ConnectionList> connections(const ConnectionQuery& query) const override;
   Result<FlowSweep> sweep() const override;
+  Result<void> limit_connections(Limit limit) override;
   Result<std::vector<MapFill>> maps() const override;
   std::vector<ProgramInfo> programs() const override;
 
@@ -42,6 +43,8 @@ class BpfDataplane final : public Dataplane {
 
   // One per kind of step; overloads, called through std::visit.
   Result<void> on(const PutEgress& step);
+  Result<void> on(const PutSources& step);
+  Result<void> on(const RemoveSources& step);
   Result<void> on(const PutBackend& step);
   Result<void> on(const PutService& step);
   Result<void> on(const PutRings& step);

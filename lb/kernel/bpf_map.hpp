@@ -67,6 +67,22 @@ class BpfMap {
     }
   }
 
+  /// The same one by one, for map types without batch operations (LPM tries before 5.19).
+  Result<void> for_each_by_key(const std::function<void(const Key&, const Value&)>& visit) const {
+    Key previous{};
+    Key key{};
+    const void* from = nullptr;
+    while (bpf_map_get_next_key(fd_, from, &key) == 0) {
+      const Result<std::optional<Value>> value = get(key);
+      if (!value) return value.error();
+      if (*value) visit(key, **value);
+      previous = key;
+      from = &previous;
+    }
+    if (errno != ENOENT) return Error(errno, "read " + name_);
+    return {};
+  }
+
   /// The first `entries` values of an array map, in one call.
   Result<std::vector<Value>> get_all(uint32_t entries) const {
     static_assert(sizeof(Value) % 4 == 0);

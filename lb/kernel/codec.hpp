@@ -15,11 +15,23 @@ namespace loom {
 [[nodiscard]] loom_addr to_abi(const IpAddr& address);
 [[nodiscard]] IpAddr from_abi(const loom_addr& address);
 
+/// Of an exact port.
 [[nodiscard]] loom_listener_key to_abi(const Listener& listener);
 [[nodiscard]] Listener from_abi(const loom_listener_key& key);
+/// Of a block of ports (blocks_of()).
+[[nodiscard]] loom_range_key to_range_abi(const Listener& listener);
+[[nodiscard]] Listener from_abi(const loom_range_key& key);
 
 [[nodiscard]] loom_vip to_abi(const VipState& vip);
 [[nodiscard]] VipState from_abi(const loom_vip& vip);
+
+[[nodiscard]] loom_service to_abi(const ServiceState& service);
+/// Forwarding, how slots are picked, affinity, policy; the rest is elsewhere.
+[[nodiscard]] ServiceState from_abi(const loom_service& service);
+
+[[nodiscard]] loom_interface to_abi(const InterfaceState& interface);
+/// MAC and extra MACs into `out`.
+void copy_macs(const loom_interface& entry, InterfaceState& out);
 
 /// What a PutBackend step writes; `generation` is the caller's.
 struct BackendEntry {

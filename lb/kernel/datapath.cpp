@@ -108,6 +108,7 @@ class DatapathOpener {
     err |= bpf_map__set_max_entries(skeleton_->maps.loom_backend_counters, config.max_backends + 1);
     err |= bpf_map__set_max_entries(skeleton_->maps.loom_backend_carry, config.max_backends + 1);
     err |= bpf_map__set_max_entries(skeleton_->maps.loom_flows, config.max_flows);
+    err |= bpf_map__set_max_entries(skeleton_->maps.loom_probation, config.max_probation);
     // By a template of our own: resizing the inner map's definition crashes libbpf 1.1.
     Result<UniqueFd> ring = create_ring_map(std::vector<uint32_t>(config.ring_size, 0));
     if (!ring) return ring.error();
@@ -120,7 +121,8 @@ class DatapathOpener {
     for (size_t i = 0; i < config.timeouts.size(); ++i)
       rodata.timeout[i] = static_cast<uint64_t>(config.timeouts[i].count()) * config.hz / 1000;
     rodata.ring_size = config.ring_size;
-    rodata.features = kernel_has_frags() ? LOOM_FEATURE_FRAGS : 0;
+    if (kernel_has_frags()) rodata.features |= LOOM_FEATURE_FRAGS;
+    if (config.drop_extension_headers) rodata.features |= LOOM_FEATURE_DROP_EXTENSION_HEADERS;
     rodata.nat_port_min = config.nat_port_min;
     rodata.nat_port_max = config.nat_port_max;
     rodata.answer_rate = config.answer_rate;
@@ -224,8 +226,7 @@ class DatapathOpener {
     out_.origin_ = Datapath::Origin::kMigrated;
     if (Result<void> done = load_and_pin(); !done) return done;
 
-    const auto settings = out_.map<uint32_t, loom_settings>("loom_settings");
-    if (Result<void> done = settings.put(0, {LOOM_SETTING_HANDOVER, 0}); !done) return done;
+    if (Result<void> done = out_.change_setting(LOOM_SETTING_HANDOVER, true); !done) return done;
     if (Result<void> done = copy_tables(old_, out_.maps_); !done) return done;
     if (Result<void> done = copy_counters(old_, out_.maps_); !done) return done;
     if (Result<void> done = copy_rings(out_.pins_, old_generation, out_.generation_, out_.maps_,
@@ -355,7 +356,17 @@ Result<void> Datapath::finish_migration() {
     log_warning("counters cannot be taken over: " + counts.error().message());
   old_maps_.clear();
   if (Result<void> done = pins_.remove_generations_but(generation_); !done) return done;
-  return map<uint32_t, loom_settings>("loom_settings").put(0, loom_settings{});
+  return change_setting(LOOM_SETTING_HANDOVER, false);
+}
+
+Result<void> Datapath::change_setting(uint32_t setting, bool on) const {
+  const std::lock_guard lock(*settings_);
+  const auto settings = map<uint32_t, loom_settings>("loom_settings");
+  const Result<std::optional<loom_settings>> now = settings.get(0);
+  if (!now) return now.error();
+  loom_settings next = now->value_or(loom_settings{});
+  next.flags = on ? next.flags | setting : next.flags & ~setting;
+  return settings.put(0, next);
 }
 
 }  // namespace loom

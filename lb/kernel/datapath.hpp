@@ -6,6 +6,8 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <memory>
+#include <mutex>
 #include <string>
 
 #include "lb/base/result.hpp"
@@ -21,6 +23,8 @@ struct DatapathConfig {
   uint32_t ring_size = LOOM_DEFAULT_RING_SIZE;
   uint32_t max_backends = 10'000;
   uint32_t max_flows = 262'144;
+  uint32_t max_probation = 131'072;  ///< Flows not confirmed yet.
+  bool drop_extension_headers = false;
   uint16_t nat_port_min = 1024;  ///< Host order, inclusive.
   uint16_t nat_port_max = 32767;
   uint32_t hz = 250;            ///< Kernel ticks per second.
@@ -70,6 +74,9 @@ class Datapath {
   /// Both kernel clocks at one moment.
   [[nodiscard]] Result<loom_clock> now() const;
 
+  /// One LOOM_SETTING_*; the others stay. Any thread.
+  Result<void> change_setting(uint32_t setting, bool on) const;
+
   /// After all interfaces run the new program: makes its generation the current one, brings over
   /// what the old program did since open(), and lets go of the old generation. A start that finds
   /// this interrupted does it again. Without a migration: nothing.
@@ -89,6 +96,7 @@ class Datapath {
   UniqueFd clock_program_;
   uint32_t program_id_ = 0;
   std::string program_tag_;
+  std::unique_ptr<std::mutex> settings_ = std::make_unique<std::mutex>();
 
   friend class DatapathOpener;
 };

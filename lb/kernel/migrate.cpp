@@ -70,7 +70,7 @@ Result<void> copy_array(int from, int to, const bpf_map_info& source, const bpf_
 /// Visits every entry of a hash map, in batches where the map type can.
 Result<void> for_each_raw(int fd, const bpf_map_info& info,
                           const std::function<void(const uint8_t*, const uint8_t*)>& visit) {
-  if (info.type == BPF_MAP_TYPE_DEVMAP_HASH) {
+  if (info.type == BPF_MAP_TYPE_DEVMAP_HASH || info.type == BPF_MAP_TYPE_LPM_TRIE) {
     Bytes key(info.key_size), next(info.key_size), value(info.value_size);
     const void* previous = nullptr;
     while (bpf_map_get_next_key(fd, previous, next.data()) == 0) {
@@ -212,9 +212,11 @@ Result<void> carry_errors(const MapSet& from, const MapSet& to) {
 }  // namespace
 
 Result<void> copy_flows(const MapSet& from, const MapSet& to) {
-  const int source = fd_of(from, "loom_flows");
-  if (source < 0) return Error(ENOENT, "loom_flows is not pinned");
-  return copy_map(source, fd_of(to, "loom_flows"), saw_more);
+  if (fd_of(from, "loom_flows") < 0) return Error(ENOENT, "loom_flows is not pinned");
+  for (const char* name : {"loom_flows", "loom_probation"})
+    if (const int source = fd_of(from, name); source >= 0)
+      if (Result<void> done = copy_map(source, fd_of(to, name), saw_more); !done) return done;
+  return {};
 }
 
 Result<void> copy_counters(const MapSet& from, const MapSet& to) {
@@ -231,9 +233,16 @@ Result<void> copy_counters(const MapSet& from, const MapSet& to) {
 }
 
 Result<void> copy_tables(const MapSet& from, const MapSet& to) {
-  constexpr std::array kApart{"loom_flows",       "loom_rings",         "loom_settings",
-                              "loom_clock_value", "loom_verdicts",      "loom_backend_counters",
-                              "loom_errors",      "loom_verdict_carry", "loom_backend_carry",
+  constexpr std::array kApart{"loom_flows",
+                              "loom_probation",
+                              "loom_rings",
+                              "loom_settings",
+                              "loom_clock_value",
+                              "loom_verdicts",
+                              "loom_backend_counters",
+                              "loom_errors",
+                              "loom_verdict_carry",
+                              "loom_backend_carry",
                               "loom_error_carry"};
   for (const auto& [name, source] : from) {
     if (std::find(kApart.begin(), kApart.end(), name) != kApart.end()) continue;

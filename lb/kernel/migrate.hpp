@@ -7,7 +7,8 @@
 
 namespace loom {
 
-/// Flows. Of an entry that both have, the one that saw a packet last stays.
+/// The tables of flows; an earlier release may lack one. Of an entry that both have, the one that
+/// saw a packet last stays.
 Result<void> copy_flows(const MapSet& from, const MapSet& to);
 
 /// Makes what the programs of `from` counted part of what `to` shows: in the carry maps, because

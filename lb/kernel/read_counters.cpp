@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
+#include <cstring>
 #include <numeric>
 
 #include "lb/kernel/codec.hpp"
@@ -54,35 +55,85 @@ class FlowClock {
   const DatapathConfig& config_;
 };
 
-/// Is this flow to be seen by users: the client's direction, not expired, of a backend that still
-/// is the one it was.
-class LiveFlows {
+using FlowMap = BpfMap<loom_flow, loom_flow_entry>;
+using MaybeEntry = std::optional<loom_flow_entry>;
+
+/// A flow as users see it: the client's direction.
+struct Flow {
+  const loom_flow& key;
+  const loom_flow_entry& entry;
+};
+
+/// Both tables of flows as one list: confirmed ones, and those on probation.
+class Flows {
  public:
-  static Result<LiveFlows> make(const Datapath& datapath) {
+  static Result<Flows> read(const Datapath& datapath) {
     Result<FlowClock> clock = FlowClock::read(datapath);
     if (!clock) return clock.error();
     Result<std::map<uint32_t, loom_backend>> backends = backends_in_use(datapath);
     if (!backends) return backends.error();
-    return LiveFlows(*clock, std::move(*backends));
+    return Flows(datapath, *clock, std::move(*backends));
   }
 
-  [[nodiscard]] bool operator()(const loom_flow_entry& entry) const {
-    if (entry.flags & LOOM_FLOW_F_REPLY || clock_.expired(entry)) return false;
-    const auto backend = backends_.find(entry.backend);
-    return backend != backends_.end() && backend->second.generation == entry.generation;
+  /// Those that have not expired and whose backend still is the one it was. `entries` counts
+  /// everything in the tables.
+  Result<void> for_each(uint64_t& entries, const std::function<void(const Flow&)>& visit) const {
+    Result<void> done = confirmed_.for_each([&](const loom_flow& key, const auto& entry) {
+      ++entries;
+      if (const std::optional<Flow> flow = live(key, entry)) visit(*flow);
+    });
+    if (!done) return done;
+    return probation_.for_each([&](const loom_flow& key, const auto& entry) {
+      ++entries;
+      // A flow that is being promoted, or that an unconfirmed SYN would replace, is listed once.
+      const std::optional<Flow> flow = live(key, entry);
+      if (flow && !find(confirmed_, key)) visit(*flow);
+    });
+  }
+  /// NAT: the backend's direction.
+  [[nodiscard]] MaybeEntry reply_of(const Flow& flow) const {
+    if (flow.entry.other.proto == 0) return {};  // no NAT
+    MaybeEntry reply = find(confirmed_, flow.entry.other);
+    if (!reply) reply = find(probation_, flow.entry.other);
+    // The NAT port may have gone to another flow.
+    if (reply && std::memcmp(&reply->other, &flow.key, sizeof(flow.key)) != 0) return {};
+    return reply;
   }
   [[nodiscard]] const FlowClock& clock() const { return clock_; }
 
  private:
-  LiveFlows(FlowClock clock, std::map<uint32_t, loom_backend> backends)
-      : clock_(clock), backends_(std::move(backends)) {}
+  Flows(const Datapath& datapath, FlowClock clock, std::map<uint32_t, loom_backend> backends)
+      : clock_(clock),
+        backends_(std::move(backends)),
+        confirmed_(datapath.map<loom_flow, loom_flow_entry>("loom_flows")),
+        probation_(datapath.map<loom_flow, loom_flow_entry>("loom_probation")) {}
+
+  static MaybeEntry find(const FlowMap& map, const loom_flow& key) {
+    const Result<MaybeEntry> found = map.get(key);
+    return found ? *found : MaybeEntry{};
+  }
+
+  [[nodiscard]] std::optional<Flow> live(const loom_flow& key, const loom_flow_entry& entry) const {
+    if (entry.flags & LOOM_FLOW_F_REPLY) return {};
+    const auto backend = backends_.find(entry.backend);
+    if (backend == backends_.end() || backend->second.generation != entry.generation) return {};
+    const Flow flow{key, entry};
+    if (!clock_.expired(entry)) return flow;
+    // A quiet client is alive as long as its backend talks.
+    const MaybeEntry reply = reply_of(flow);
+    return reply && !clock_.expired(*reply) ? std::optional(flow) : std::nullopt;
+  }
 
   FlowClock clock_;
   std::map<uint32_t, loom_backend> backends_;
+  FlowMap confirmed_;
+  FlowMap probation_;
 };
 
-Connection to_connection(const loom_flow& key, const loom_flow_entry& entry,
-                         const FlowClock& clock) {
+Connection to_connection(const Flow& flow, const Flows& flows) {
+  const FlowClock& clock = flows.clock();
+  const loom_flow& key = flow.key;
+  const loom_flow_entry& entry = flow.entry;
   Connection out;
   out.protocol = static_cast<Protocol>(key.proto);
   out.client = {from_abi(key.src), ntohs(key.sport)};
@@ -93,28 +144,52 @@ Connection to_connection(const loom_flow& key, const loom_flow_entry& entry,
   out.idle = clock.since(entry.seen);
   out.packets = entry.packets;
   out.bytes = entry.bytes;
+  if (const MaybeEntry reply = flows.reply_of(flow)) {
+    out.idle = std::min(out.idle, clock.since(reply->seen));
+    out.reply_packets = reply->packets;
+    out.reply_bytes = reply->bytes;
+  }
   if (entry.other.dport != 0)
     out.nat = Endpoint{from_abi(entry.other.dst), ntohs(entry.other.dport)};
   return out;
 }
 
-BpfMap<loom_flow, loom_flow_entry> flows_of(const Datapath& datapath) {
-  return datapath.map<loom_flow, loom_flow_entry>("loom_flows");
-}
-
-Result<uint64_t> count_keys(const Datapath& datapath, const std::string& name) {
+template <class Key, class Value>
+Result<uint64_t> count_hash(const Datapath& datapath, const std::string& name) {
   uint64_t count = 0;
-  Result<void> read;
-  if (name == "loom_flows")
-    read = flows_of(datapath).for_each([&](const auto&, const auto&) { ++count; });
-  else if (name == "loom_vips")
-    read = datapath.map<loom_addr, loom_vip>(name).for_each(
-        [&](const auto&, const auto&) { ++count; });
-  else
-    read = datapath.map<loom_listener_key, loom_listener>(name).for_each(
-        [&](const auto&, const auto&) { ++count; });
+  const Result<void> read =
+      datapath.map<Key, Value>(name).for_each([&](const auto&, const auto&) { ++count; });
   if (!read) return read.error();
   return count;
+}
+
+Result<uint64_t> count_ranges(const Datapath& datapath, const std::string& name) {
+  uint64_t count = 0;
+  const Result<void> read = datapath.map<loom_range_key, loom_listener>(name).for_each_by_key(
+      [&](const auto&, const auto&) { ++count; });
+  if (!read) return read.error();
+  return count;
+}
+
+Result<uint64_t> count_backends(const Datapath& datapath, const std::string&) {
+  const auto backends = backends_in_use(datapath);
+  if (!backends) return backends.error();
+  return backends->size();
+}
+
+/// The maps that can fill up, and how their entries are counted.
+using CountEntries = Result<uint64_t> (*)(const Datapath&, const std::string&);
+const std::map<std::string, CountEntries>& counted_maps() {
+  static const std::map<std::string, CountEntries> maps{
+      {"loom_backends", count_backends},
+      {"loom_flows", count_hash<loom_flow, loom_flow_entry>},
+      {"loom_fragments", count_hash<loom_fragment_key, loom_fragment>},
+      {"loom_listeners", count_hash<loom_listener_key, loom_listener>},
+      {"loom_port_ranges", count_ranges},
+      {"loom_probation", count_hash<loom_flow, loom_flow_entry>},
+      {"loom_vips", count_hash<loom_addr, loom_vip>},
+  };
+  return maps;
 }
 
 }  // namespace
@@ -154,33 +229,29 @@ Result<Counters> read_counters(const Datapath& datapath) {
 }
 
 Result<ConnectionList> read_connections(const Datapath& datapath, const ConnectionQuery& query) {
-  const Result<LiveFlows> live = LiveFlows::make(datapath);
-  if (!live) return live.error();
+  const Result<Flows> flows = Flows::read(datapath);
+  if (!flows) return flows.error();
   ConnectionList out;
-  const Result<void> read =
-      flows_of(datapath).for_each([&](const loom_flow& key, const loom_flow_entry& entry) {
-        if (!(*live)(entry)) return;
-        if (query.backend_id && entry.backend != *query.backend_id) return;
-        if (query.client && from_abi(key.src) != *query.client) return;
-        ++out.total;
-        if (out.connections.size() < query.limit)
-          out.connections.push_back(to_connection(key, entry, live->clock()));
-      });
+  uint64_t entries = 0;
+  const Result<void> read = flows->for_each(entries, [&](const Flow& flow) {
+    if (query.backend_id && flow.entry.backend != *query.backend_id) return;
+    if (query.client && from_abi(flow.key.src) != *query.client) return;
+    ++out.total;
+    if (out.connections.size() < query.limit)
+      out.connections.push_back(to_connection(flow, *flows));
+  });
   if (!read) return read.error();
   return out;
 }
 
 Result<FlowSweep> sweep_flows(const Datapath& datapath) {
-  const Result<LiveFlows> live = LiveFlows::make(datapath);
-  if (!live) return live.error();
+  const Result<Flows> flows = Flows::read(datapath);
+  if (!flows) return flows.error();
   FlowSweep out;
-  const Result<void> read =
-      flows_of(datapath).for_each([&](const loom_flow&, const loom_flow_entry& entry) {
-        ++out.entries;
-        if (!(*live)(entry)) return;
-        ++out.active[entry.backend];
-        ++out.total;
-      });
+  const Result<void> read = flows->for_each(out.entries, [&](const Flow& flow) {
+    ++out.active[flow.entry.backend];
+    ++out.total;
+  });
   if (!read) return read.error();
   return out;
 }
@@ -188,25 +259,16 @@ Result<FlowSweep> sweep_flows(const Datapath& datapath) {
 Result<std::vector<MapFill>> read_map_fill(const Datapath& datapath) {
   std::vector<MapFill> out;
   for (const auto& [name, fd] : datapath.maps()) {
-    if (name != "loom_vips" && name != "loom_listeners" && name != "loom_backends" &&
-        name != "loom_flows")
-      continue;  // fixed tables, which cannot fill up
+    const auto counted = counted_maps().find(name);
+    if (counted == counted_maps().end()) continue;  // fixed tables, which cannot fill up
     bpf_map_info info{};
     uint32_t length = sizeof(info);
     if (bpf_obj_get_info_by_fd(fd.get(), &info, &length) != 0)
       return Error(errno, "look at " + name);
-    MapFill fill{name, 0, info.max_entries, 0};
-    if (name == "loom_backends") {
-      const auto backends = backends_in_use(datapath);
-      if (!backends) return backends.error();
-      fill.entries = backends->size();
-      fill.max_entries = info.max_entries - 1;  // id 0 is nobody
-    } else {
-      const Result<uint64_t> count = count_keys(datapath, name);
-      if (!count) return count.error();
-      fill.entries = *count;
-    }
-    out.push_back(std::move(fill));
+    const Result<uint64_t> entries = counted->second(datapath, name);
+    if (!entries) return entries.error();
+    const uint32_t nobody = name == "loom_backends" ? 1 : 0;  // id 0
+    out.push_back({name, *entries, info.max_entries - nobody, 0});
   }
   return out;
 }

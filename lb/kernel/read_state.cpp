@@ -25,9 +25,8 @@ Result<void> read_services(const Datapath& datapath, State& out,
     // Two of one name: an interrupted change of forwarding. Which one is new is not known; the
     // second gets a name nobody wants, so that the planner makes one of them right and removes it.
     if (out.services.contains(name)) name += "#" + std::to_string(id);
-    ServiceState state;
+    ServiceState state = from_abi(entry);
     state.id = id;
-    state.forwarding = static_cast<Forwarding>(entry.forwarding);
     state.ring_digest = (*infos)[id].ring_digest;
     names[id] = name;
     out.services[name] = std::move(state);
@@ -57,16 +56,29 @@ Result<void> read_backends(const Datapath& datapath, State& out,
 
 Result<void> read_listeners(const Datapath& datapath, State& out,
                             const std::map<uint32_t, std::string>& names) {
-  return datapath.map<loom_listener_key, loom_listener>("loom_listeners")
-      .for_each([&](const loom_listener_key& key, const loom_listener& value) {
-        if (value.flags & LOOM_LISTENER_F_PASS) {
-          out.passthrough.insert(from_abi(key));
-          return;
-        }
-        const auto service = names.find(value.service);
-        out.services[service != names.end() ? service->second : "#" + std::to_string(value.service)]
-            .listeners.insert(from_abi(key));
-      });
+  const auto add = [&](const auto& key, const loom_listener& value) {
+    if (value.flags & LOOM_LISTENER_F_PASS) {
+      out.passthrough.insert(from_abi(key));
+      return;
+    }
+    const auto service = names.find(value.service);
+    out.services[service != names.end() ? service->second : "#" + std::to_string(value.service)]
+        .listeners.insert(from_abi(key));
+  };
+  if (Result<void> done =
+          datapath.map<loom_listener_key, loom_listener>("loom_listeners").for_each(add);
+      !done)
+    return done;
+  return datapath.map<loom_range_key, loom_listener>("loom_port_ranges").for_each_by_key(add);
+}
+
+Result<void> read_sources(const Datapath& datapath, State& out) {
+  const auto sources = datapath.map<uint32_t, loom_addr>("loom_sources").get_all(kMaxSources);
+  if (!sources) return sources.error();
+  for (size_t index = 0; index < sources->size(); ++index)
+    if (const IpAddr address = from_abi((*sources)[index]); address != IpAddr())
+      out.sources[static_cast<uint16_t>(index)] = address;
+  return {};
 }
 
 Result<void> read_interfaces(const Datapath& datapath, State& out) {
@@ -83,7 +95,7 @@ Result<void> read_interfaces(const Datapath& datapath, State& out) {
     // Another program, or none: shown with no MAC, which no plan is content with.
     if (state.ifindex != 0 && (*link)->program_id == datapath.program_id() &&
         slot.ifindex == state.ifindex)
-      std::copy(std::begin(slot.mac), std::end(slot.mac), state.mac.bytes.begin());
+      copy_macs(slot, state);
     if (state.ifindex != 0)
       if (const auto there = xdp_attached(state.ifindex); there && *there)
         state.mode = (*there)->mode == AttachMode::kGeneric ? XdpMode::kGeneric : XdpMode::kNative;
@@ -127,6 +139,7 @@ Result<State> read_state(const Datapath& datapath) {
                                   out.vips[from_abi(key)] = from_abi(value);
                                 });
   if (!vips) return vips.error();
+  if (Result<void> done = read_sources(datapath, out); !done) return done.error();
   if (Result<void> done = read_interfaces(datapath, out); !done) return done.error();
   if (Result<void> done = read_egress(datapath, out); !done) return done.error();
   return out;

@@ -51,7 +51,8 @@ class Builder {
     for (const std::string& name : spec_.interfaces) {
       const auto it = links_.interfaces.find(name);
       if (it == links_.interfaces.end()) continue;
-      out_.state.interfaces[name] = {it->second.ifindex, it->second.mac, spec_.mode};
+      out_.state.interfaces[name] = {it->second.ifindex, it->second.mac, spec_.mode,
+                                     spec_.extra_macs};
       out_.state.egress.insert(it->second.ifindex);
     }
   }
@@ -65,8 +66,12 @@ class Builder {
               : "has no VIP";
     for (const IpAddr& vip : vips) {
       ServiceState& state = state_of(service, vip.family());
-      for (const PortSpec& port : service.ports) state.listeners.insert({vip, port});
       VipState& flags = out_.state.vips[vip];
+      for (const PortSpec& port : service.ports) {
+        flags.ranges = flags.ranges || !port.is_exact();
+        add_listeners(state, {vip, port});
+      }
+      flags.echo = echo_of(service, vip, flags);
       flags.service = true;
       flags.pass_unserved = flags.pass_unserved || passes_unserved(service, vip);
     }
@@ -74,10 +79,37 @@ class Builder {
 
   ServiceState& state_of(const ServiceSpec& service, Family family) {
     const std::string name = datapath_service(service, family);
-    out_.seeds[name] = service.hash_seed;
+    out_.recipes[name] = {service.algorithm, service.hash_seed};
     ServiceState& state = out_.state.services[name];
     state.forwarding = service.forwarding;
+    state.in_turn = service.algorithm != Algorithm::kMaglev;
+    state.affinity = service.affinity;
+    state.on_no_backend = service.on_no_backend;
+    if (service.on_no_backend == NoBackendPolicy::kLastKnown) {
+      // The datapath has nothing to know about it: it is a matter of who is in the ring.
+      out_.keep_last_known.insert(name);
+      state.on_no_backend = NoBackendPolicy::kDrop;
+    }
     return state;
+  }
+
+  static void add_listeners(ServiceState& state, const Listener& listener) {
+    if (listener.port.is_exact()) {
+      state.listeners.insert(listener);
+      return;
+    }
+    for (const PortSpec& block : blocks_of(listener.port))
+      state.listeners.insert({listener.vip, block});
+  }
+
+  /// `flags` is what earlier services made of the VIP; a word in the configuration beats a default.
+  EchoPolicy echo_of(const ServiceSpec& service, const IpAddr& vip, const VipState& flags) {
+    if (service.icmp_echo) {
+      echo_configured_.insert(vip);
+      return *service.icmp_echo;
+    }
+    if (flags.service && echo_configured_.contains(vip)) return flags.echo;
+    return links_.local_addresses.contains(vip) ? EchoPolicy::kPass : EchoPolicy::kReply;
   }
 
   /// Rule 35: on an address of this host, refusing unserved ports would lock SSH out.
@@ -105,8 +137,23 @@ class Builder {
       state.gue_port = service.gue_port;
       state.udp6_zero_checksum = service.udp6_zero_checksum;
     }
-    set_next_hop(service, spec, state);
+    const IpAddr& address = spec.endpoint.address;
+    state.local = links_.local_addresses.contains(address);
+    if (!state.local) set_next_hop(service, spec, state);
+    if (state.local && service.forwarding == Forwarding::kNat && spec.endpoint.port != 0)
+      problem(service, spec,
+              "is this host, where packets arrive as they came: its port is not put into them");
+    add_sources(service, address.family());
     it->second.backends[spec.endpoint] = std::move(state);
+  }
+
+  void add_sources(const ServiceSpec& service, Family family) {
+    if (keeps_family(service.forwarding)) return;  // no outer header
+    std::vector<IpAddr> pool;
+    for (const IpAddr& address : service.source_pool)
+      if (address.family() == family) pool.push_back(address);
+    if (!pool.empty())
+      out_.source_pools[{datapath_service(service, family), family}] = std::move(pool);
   }
 
   bool is_down(const Endpoint& endpoint) const {
@@ -198,6 +245,7 @@ class Builder {
   const Spec& spec_;
   const Links& links_;
   const HealthMap& health_;
+  std::set<IpAddr> echo_configured_;
   Desired out_;
 };
 
@@ -278,6 +326,22 @@ Result<void> assign_ids(Desired& want, const State& have, IdPool& services, IdPo
   return {};
 }
 
+void keep_last_known(Desired& want, const State& have) {
+  for (const std::string& name : want.keep_last_known) {
+    ServiceState& service = want.state.services[name];
+    const auto in_ring = [](const auto& entry) { return entry.second.in_ring(); };
+    if (std::any_of(service.backends.begin(), service.backends.end(), in_ring)) continue;
+    const auto known = have.services.find(name);
+    if (known == have.services.end()) continue;
+    for (auto& [endpoint, backend] : service.backends) {
+      const auto last = known->second.backends.find(endpoint);
+      const bool was_last = last != known->second.backends.end() && last->second.in_ring();
+      const bool reachable = backend.local || !backend.source.is_unspecified();
+      if (was_last && reachable && backend.admin == AdminState::kActive) backend.down = false;
+    }
+  }
+}
+
 std::vector<RingMember> ring_members(const ServiceState& service) {
   std::vector<RingMember> members;
   for (const auto& [endpoint, backend] : service.backends)
@@ -287,7 +351,7 @@ std::vector<RingMember> ring_members(const ServiceState& service) {
 
 void set_ring_digests(Desired& want, uint32_t ring_size) {
   for (auto& [name, service] : want.state.services)
-    service.ring_digest = ring_digest(ring_members(service), want.seeds[name], ring_size);
+    service.ring_digest = ring_digest(ring_members(service), want.recipes[name], ring_size);
 }
 
 }  // namespace loom

@@ -19,8 +19,11 @@ namespace loom {
 using HealthMap = std::map<Endpoint, Health>;
 
 struct Desired {
-  State state;                                          ///< Ids and ring digests are still 0.
-  std::map<std::string, std::string> seeds;             ///< Hash seed by State service name.
+  State state;                                ///< Ids, digests and sources are still missing.
+  std::map<std::string, RingRecipe> recipes;  ///< By State service name.
+  /// Outer source addresses by State service name and family of the backends.
+  std::map<std::pair<std::string, Family>, std::vector<IpAddr>> source_pools;
+  std::set<std::string> keep_last_known;                ///< State service names.
   std::map<std::string, std::string> service_problems;  ///< By spec name.
   std::map<std::pair<std::string, Endpoint>, std::string> backend_problems;  ///< By spec name.
   /// Of these, those that waiting will not cure: nothing can ever be sent to the backend.
@@ -53,6 +56,14 @@ class IdPool {
 /// Gives services and backends of `want` the ids they have in `have`, others new ones, then
 /// computes the ring digests. Errors: ENOSPC when a pool is empty.
 Result<void> assign_ids(Desired& want, const State& have, IdPool& services, IdPool& backends);
+
+/// Where no backend of a service in `keep_last_known` takes new flows, those that were the last to
+/// do so, as `have` knows, go on as if they were up.
+void keep_last_known(Desired& want, const State& have);
+
+/// Places the source pools in the table: where they are already, else where nothing is now, so that
+/// no backend meets another service's addresses. Errors: ENOSPC when they are too many.
+Result<void> assign_sources(Desired& want, const State& have);
 
 /// Members of the ring, from those backends that take new flows.
 [[nodiscard]] std::vector<RingMember> ring_members(const ServiceState& service);

@@ -55,11 +55,10 @@ Result<void> normalize_backend(const ServiceSpec& service, BackendSpec& backend)
   if (service.forwarding == Forwarding::kNat || backend.endpoint.port == 0) return {};
 
   for (const PortSpec& port : service.ports)
-    if (port.port != backend.endpoint.port)
+    if (!port.is_exact() || port.port != backend.endpoint.port)
       return Error(EINVAL, "service " + service.name +
-                               " forwards by DSR, which cannot rewrite ports: leave out port, or "
-                               "make it " +
-                               std::to_string(port.port));
+                               " forwards by DSR, which cannot rewrite ports: leave out port" +
+                               (port.is_exact() ? ", or make it " + port.to_string() : ""));
   backend.endpoint.port = 0;
   return {};
 }

@@ -9,7 +9,8 @@ namespace loom {
 namespace {
 
 std::string text(const Listener& listener) {
-  return Endpoint{listener.vip, listener.port.port}.to_string() + "/" +
+  const std::string vip = listener.vip.to_string();
+  return (listener.vip.is_v4() ? vip : "[" + vip + "]") + ":" + listener.port.to_string() + "/" +
          std::string(to_string(listener.port.protocol));
 }
 
@@ -30,18 +31,20 @@ std::map<Listener, uint32_t> listeners_of(const State& state) {
 
 bool attached_as_wanted(const InterfaceState* have, const InterfaceState& want) {
   return have && have->ifindex == want.ifindex && have->mac == want.mac &&
+         have->extra_macs == want.extra_macs &&
          (want.mode == XdpMode::kAuto || want.mode == have->mode);
 }
 
 /// One plan() call: the two halves are collected apart and joined at the end.
 class Planner {
  public:
-  Planner(const State& have, const State& want, const std::map<std::string, std::string>& seeds)
-      : have_(have), want_(want), seeds_(seeds) {}
+  Planner(const State& have, const State& want, const std::map<std::string, RingRecipe>& recipes)
+      : have_(have), want_(want), recipes_(recipes) {}
 
   std::vector<Step> plan() {
     for (const uint32_t ifindex : want_.egress)
       if (!have_.egress.contains(ifindex)) steps_.emplace_back(PutEgress{ifindex});
+    put_sources();
     put_backends();
     put_services();
     put_listeners();
@@ -50,6 +53,7 @@ class Planner {
     detach();
     remove_listeners();
     remove_services();
+    remove_sources();
     for (const uint32_t ifindex : have_.egress)
       if (!want_.egress.contains(ifindex)) steps_.emplace_back(RemoveEgress{ifindex});
     return std::move(steps_);
@@ -60,6 +64,27 @@ class Planner {
   const ServiceState* same_service(const State& state, const std::string& name, uint32_t id) const {
     const ServiceState* service = find(state.services, name);
     return service && service->id == id ? service : nullptr;
+  }
+
+  void put_sources() {
+    PutSources step;
+    for (const auto& [index, address] : want_.sources) {
+      const IpAddr* old = find(have_.sources, index);
+      if (!old || *old != address) step.sources[index] = address;
+    }
+    if (!step.sources.empty()) steps_.emplace_back(std::move(step));
+  }
+
+  void remove_sources() {
+    RemoveSources step;
+    for (const auto& [index, address] : have_.sources)
+      if (!want_.sources.contains(index)) step.indexes.insert(index);
+    if (!step.indexes.empty()) steps_.emplace_back(std::move(step));
+  }
+
+  static bool same_entry(const ServiceState& a, const ServiceState& b) {
+    return a.forwarding == b.forwarding && a.in_turn == b.in_turn && a.affinity == b.affinity &&
+           a.on_no_backend == b.on_no_backend;
   }
 
   void put_backends() {
@@ -80,12 +105,10 @@ class Planner {
     std::vector<Step> services;
     for (const auto& [name, service] : want_.services) {
       const ServiceState* old = same_service(have_, name, service.id);
-      if (!old || old->forwarding != service.forwarding)
-        services.emplace_back(PutService{name, service});
+      if (!old || !same_entry(*old, service)) services.emplace_back(PutService{name, service});
       if (old && old->ring_digest == service.ring_digest) continue;
-      const auto seed = seeds_.find(name);
-      rings.rings.push_back({name, service.id, service.ring_digest,
-                             seed == seeds_.end() ? std::string() : seed->second,
+      const RingRecipe* recipe = find(recipes_, name);
+      rings.rings.push_back({name, service.id, service.ring_digest, recipe ? *recipe : RingRecipe{},
                              ring_members(service)});
     }
     // The service entry first: it carries the name under which the ring is pinned.
@@ -138,13 +161,19 @@ class Planner {
 
   const State& have_;
   const State& want_;
-  const std::map<std::string, std::string>& seeds_;
+  const std::map<std::string, RingRecipe>& recipes_;
   std::vector<Step> steps_;
 };
 
 struct Describe {
   std::string operator()(const PutEgress& s) const {
     return "allow egress " + std::to_string(s.ifindex);
+  }
+  std::string operator()(const PutSources& s) const {
+    return "put " + std::to_string(s.sources.size()) + " source addresses";
+  }
+  std::string operator()(const RemoveSources& s) const {
+    return "remove " + std::to_string(s.indexes.size()) + " source addresses";
   }
   std::string operator()(const PutBackend& s) const {
     return "put backend " + s.service + " " + s.endpoint.to_string();
@@ -178,8 +207,8 @@ std::string describe(const Step& step) {
 }
 
 std::vector<Step> plan(const State& have, const State& want,
-                       const std::map<std::string, std::string>& seeds) {
-  return Planner(have, want, seeds).plan();
+                       const std::map<std::string, RingRecipe>& recipes) {
+  return Planner(have, want, recipes).plan();
 }
 
 }  // namespace loom

@@ -2,6 +2,8 @@
 // From one State to another in steps that never leave a packet without an answer in between.
 #pragma once
 
+#include <map>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -13,6 +15,10 @@ namespace loom {
 
 struct PutEgress {
   uint32_t ifindex;
+};
+/// Several entries of the table of outer source addresses.
+struct PutSources {
+  std::map<uint16_t, IpAddr> sources;
 };
 struct PutBackend {
   std::string service;
@@ -32,7 +38,7 @@ struct PutRings {
     std::string service;
     uint32_t service_id;
     uint64_t digest;
-    std::string hash_seed;
+    RingRecipe recipe;
     std::vector<RingMember> members;
   };
   std::vector<Ring> rings;
@@ -69,21 +75,24 @@ struct RemoveBackend {
   Endpoint endpoint;
   uint32_t id;
 };
+struct RemoveSources {
+  std::set<uint16_t> indexes;
+};
 struct RemoveEgress {
   uint32_t ifindex;
 };
 
 /// Steps are total: applying one twice is applying it once.
-using Step =
-    std::variant<PutEgress, PutBackend, PutService, PutRings, PutListener, PutVip, Attach, Detach,
-                 RemoveVip, RemoveListener, RemoveService, RemoveBackend, RemoveEgress>;
+using Step = std::variant<PutEgress, PutSources, PutBackend, PutService, PutRings, PutListener,
+                          PutVip, Attach, Detach, RemoveVip, RemoveListener, RemoveService,
+                          RemoveBackend, RemoveSources, RemoveEgress>;
 
 /// For logs and error context: "put backend web 10.0.0.1:80".
 [[nodiscard]] std::string describe(const Step& step);
 
-/// Make before break: egress, backends, services, rings, listeners, VIPs, attach; then removals in
-/// reverse. `seeds` gives the hash seed of each service in `want`. Pure and total.
+/// Make before break: egress, sources, backends, services, rings, listeners, VIPs, attach; then
+/// removals in reverse. `recipes` says of each service in `want` how its ring is made. Pure, total.
 [[nodiscard]] std::vector<Step> plan(const State& have, const State& want,
-                                     const std::map<std::string, std::string>& seeds);
+                                     const std::map<std::string, RingRecipe>& recipes);
 
 }  // namespace loom

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <queue>
 
 #include "lb/base/hash.hpp"
 
@@ -53,6 +54,28 @@ std::vector<Turn> turns_of(std::span<const RingMember> members, std::string_view
   return turns;
 }
 
+/// When a member's next slot is due: in the middle of each 1/weight-th part of a turn.
+struct Due {
+  uint64_t taken;
+  uint64_t weight;
+  size_t member;
+
+  bool operator>(const Due& other) const {
+    // (2 taken + 1) / 2 weight, compared without rounding.
+    const uint64_t mine = (2 * taken + 1) * other.weight;
+    const uint64_t theirs = (2 * other.taken + 1) * weight;
+    return mine != theirs ? mine > theirs : member > other.member;
+  }
+};
+
+std::vector<RingMember> members_with_weight(std::span<const RingMember> members) {
+  std::vector<RingMember> out(members.begin(), members.end());
+  std::erase_if(out, [](const RingMember& member) { return member.weight == 0; });
+  std::sort(out.begin(), out.end(),
+            [](const RingMember& a, const RingMember& b) { return a.endpoint < b.endpoint; });
+  return out;
+}
+
 }  // namespace
 
 uint64_t member_seed(const Endpoint& endpoint, std::string_view hash_seed) {
@@ -66,8 +89,8 @@ uint64_t member_seed(const Endpoint& endpoint, std::string_view hash_seed) {
   return digest.add(uint64_t{endpoint.port}).value();
 }
 
-std::vector<uint32_t> build_ring(std::span<const RingMember> members, std::string_view hash_seed,
-                                 uint32_t size) {
+std::vector<uint32_t> build_maglev(std::span<const RingMember> members, std::string_view hash_seed,
+                                   uint32_t size) {
   assert(is_prime(size));
   std::vector<Turn> turns = turns_of(members, hash_seed, size);
   uint64_t max_weight = 0;
@@ -89,17 +112,38 @@ std::vector<uint32_t> build_ring(std::span<const RingMember> members, std::strin
   return ring;
 }
 
-uint64_t ring_digest(std::span<const RingMember> members, std::string_view hash_seed,
-                     uint32_t size) {
-  std::vector<RingMember> sorted(members.begin(), members.end());
-  std::erase_if(sorted, [](const RingMember& member) { return member.weight == 0; });
-  std::sort(sorted.begin(), sorted.end(),
-            [](const RingMember& a, const RingMember& b) { return a.endpoint < b.endpoint; });
+std::vector<uint32_t> build_turns(std::span<const RingMember> members, uint32_t size) {
+  const std::vector<RingMember> sorted = members_with_weight(members);
+  std::vector<uint32_t> ring(size, 0);
+  std::priority_queue<Due, std::vector<Due>, std::greater<>> queue;
+  for (size_t i = 0; i < sorted.size(); ++i) queue.push({0, sorted[i].weight, i});
+  for (uint32_t slot = 0; slot < size && !queue.empty(); ++slot) {
+    Due due = queue.top();
+    queue.pop();
+    ring[slot] = sorted[due.member].id;
+    ++due.taken;
+    queue.push(due);
+  }
+  return ring;
+}
 
+std::vector<uint32_t> build_ring(std::span<const RingMember> members, const RingRecipe& recipe,
+                                 uint32_t size) {
+  if (recipe.algorithm == Algorithm::kMaglev) return build_maglev(members, recipe.hash_seed, size);
+  if (recipe.algorithm == Algorithm::kWeighted) return build_turns(members, size);
+  std::vector<RingMember> equal = members_with_weight(members);
+  for (RingMember& member : equal) member.weight = 1;
+  return build_turns(equal, size);
+}
+
+uint64_t ring_digest(std::span<const RingMember> members, const RingRecipe& recipe, uint32_t size) {
   Digest digest;
-  digest.add(hash_seed).add(uint64_t{size});
-  for (const RingMember& member : sorted)
-    digest.add(member_seed(member.endpoint, hash_seed))
+  digest.add(recipe.hash_seed).add(uint64_t{size});
+  // Maglev adds nothing: rings that an earlier release published are still good.
+  if (recipe.algorithm != Algorithm::kMaglev)
+    digest.add(uint64_t{static_cast<uint8_t>(recipe.algorithm)});
+  for (const RingMember& member : members_with_weight(members))
+    digest.add(member_seed(member.endpoint, recipe.hash_seed))
         .add(uint64_t{member.id} << 32 | member.weight);
   return digest.value() == 0 ? 1 : digest.value();
 }

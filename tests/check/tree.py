@@ -15,7 +15,8 @@ def paths():
     found = []
     for folder, folders, files in os.walk(ROOT):
         folders[:] = [name for name in folders if name not in SKIPPED]
-        found += [pathlib.Path(folder, name).relative_to(ROOT) for name in files]
+        found += [pathlib.Path(folder, name).relative_to(ROOT) for name in files
+                  if name not in SKIPPED]
     return sorted(found)
 
 

@@ -25,6 +25,7 @@ class Flow : public Datapath {
 };
 
 const Tcp kSyn{.syn = true};
+const Tcp kNextSyn{.syn = true, .seq = 5000};
 const Tcp kAck{.ack = true};
 const Tcp kFin{.ack = true, .fin = true};
 const Tcp kRst{.rst = true};
@@ -40,7 +41,7 @@ TEST_F(Flow, StaysWithItsBackendWhenTheRingChanges) {
 TEST_F(Flow, ASynAsksTheRingAgain) {
   EXPECT_EQ(backend_for(kSyn), 1u);
   put_ring(kService, 2);
-  EXPECT_EQ(backend_for(kSyn), 2u);
+  EXPECT_EQ(backend_for(kNextSyn), 2u);
   EXPECT_EQ(backend_for(kAck), 2u);
 }
 
@@ -61,7 +62,7 @@ TEST_F(Flow, EveryStateHasItsOwnTimeout) {
   EXPECT_EQ(backend_for(kAck), 2u);
 }
 
-TEST_F(Flow, OfAnOlderGenerationReselects) {
+TEST_F(Flow, Rule27OfAnOlderGenerationReselects) {
   backend_for(kSyn);
   loom_backend next = backend_of(LOOM_FORWARD_L2, "10.0.0.4");
   next.generation = 2;
@@ -70,7 +71,7 @@ TEST_F(Flow, OfAnOlderGenerationReselects) {
   EXPECT_EQ(backend_for(kAck), 2u);
 }
 
-TEST_F(Flow, OfADownBackendReselects) {
+TEST_F(Flow, Rule25OfADownBackendReselects) {
   backend_for(kSyn);
   loom_backend down = backend_of(LOOM_FORWARD_L2, "10.0.0.2");
   down.flags |= LOOM_BACKEND_F_DOWN;
@@ -79,7 +80,7 @@ TEST_F(Flow, OfADownBackendReselects) {
   EXPECT_EQ(backend_for(kAck), 2u);
 }
 
-TEST_F(Flow, OfADeletedBackendReselects) {
+TEST_F(Flow, Rule25OfADeletedBackendReselects) {
   backend_for(kSyn);
   put_backend(1, {});
   put_ring(kService, 2);
@@ -135,13 +136,29 @@ TEST_F(Flow, StatesFollowTheClientsPackets) {
   EXPECT_EQ(state(), LOOM_STATE_ESTABLISHED);
   backend_for(kFin);
   EXPECT_EQ(state(), LOOM_STATE_FIN_WAIT);
-  backend_for(kAck);
+  backend_for(kFin);
   EXPECT_EQ(state(), LOOM_STATE_FIN_WAIT);
+  backend_for(kAck);
+  EXPECT_EQ(state(), LOOM_STATE_TIME_WAIT);
+  backend_for(kNextSyn);
+  EXPECT_EQ(state(), LOOM_STATE_TIME_WAIT);
+  backend_for({.ack = true, .seq = 5001});
+  EXPECT_EQ(state(), LOOM_STATE_ESTABLISHED);
+  EXPECT_EQ(flow(kFlow)->packets, 2u);
+}
+
+TEST_F(Flow, Rule24AResetShortensAndDoesNotDelete) {
+  backend_for(kSyn);
+  backend_for(kAck);
   backend_for(kRst);
   EXPECT_EQ(state(), LOOM_STATE_TIME_WAIT);
+  EXPECT_EQ(flow(kFlow)->packets, 3u);
+}
+
+TEST_F(Flow, Rule24AResetInTheHandshakeKeepsItsShortTimeout) {
   backend_for(kSyn);
+  backend_for(kRst);
   EXPECT_EQ(state(), LOOM_STATE_SYN_SENT);
-  EXPECT_EQ(flow(kFlow)->packets, 1u);
 }
 
 TEST_F(Flow, ASynDoesNotShortenAnEstablishedFlow) {
@@ -157,12 +174,27 @@ TEST_F(Flow, OfUdpHasOneState) {
   EXPECT_EQ(flow(flow_of("192.0.2.1", 40000, kVip4, 53, IPPROTO_UDP))->state, LOOM_STATE_UDP);
 }
 
+TEST_F(Flow, Rule25UdpIdleExpiryIsEnforcedAtLookUp) {
+  put_listener(kVip4, 53, IPPROTO_UDP);
+  const loom_flow key = flow_of("192.0.2.1", 40000, kVip4, 53, IPPROTO_UDP);
+  const Bytes query = Ether{} / Ip4{} / Udp{} / Payload{"query"};
+  run(query);
+  run(query);
+  put_ring(kService, 2);
+  age_flow(key, timeout(LOOM_STATE_UDP) - 100);
+  run(query);
+  age_flow(key, timeout(LOOM_STATE_UDP) + 1);
+  counted();
+  run(query);
+  EXPECT_EQ(counted().backends.count(2), 1u);
+}
+
 TEST_F(Flow, FoundInTheMiddleIsEstablished) {
   EXPECT_EQ(backend_for(kAck), 1u);
   EXPECT_EQ(state(), LOOM_STATE_ESTABLISHED);
 }
 
-TEST_F(Flow, AResetIsForwardedAndNotRemembered) {
+TEST_F(Flow, Rule24AResetIsForwardedAndNotRemembered) {
   EXPECT_EQ(backend_for(kRst), 1u);
   EXPECT_TRUE(flows().empty());
 }

@@ -321,7 +321,7 @@ TEST_F(Forward, APacketOfExactlyTheMtuIsSent) {
   EXPECT_EQ(verdict(frame), "FORWARD_TX");
   backend.mtu--;
   put_backend(1, backend);
-  EXPECT_EQ(verdict(frame), "DROP_TOO_BIG");
+  EXPECT_EQ(verdict(frame), "REPLY_TOO_BIG");
 }
 
 TEST_F(Forward, TheRingSlotFollowsTheDocumentedHash) {

@@ -16,6 +16,7 @@ inline const Ether kToClient{.dst = kClientMac, .src = kOurMac};
 inline const loom_flow kFlow4 = flow_of("192.0.2.1", 40000, kVip4, 80, IPPROTO_TCP);
 inline const loom_flow kFlow6 = flow_of("2001:db8::1", 40000, kVip6, 80, IPPROTO_TCP);
 inline const Tcp kSyn{.sport = 40000, .dport = 80, .syn = true};
+inline const Tcp kNextSyn{.sport = 40000, .dport = 80, .syn = true, .seq = 5000};
 inline const Tcp kAck{.sport = 40000, .dport = 80, .ack = true};
 
 class Nat : public Datapath {

@@ -58,7 +58,7 @@ TEST_F(Nat, AFlowThatIsIdleOnBothSidesIsGone) {
   age_flow(kFlow4, timeout(LOOM_STATE_SYN_SENT) + 1);
   age_flow(reply_key(port), timeout(LOOM_STATE_SYN_SENT) + 1);
   EXPECT_EQ(verdict(answer(port, {.ack = true})), "PASS_NO_SERVICE");
-  EXPECT_EQ(verdict(ack()), "DROP_NO_FLOW");
+  EXPECT_EQ(verdict(ack()), "REPLY_RST");
 }
 
 TEST_F(Nat, BothDirectionsKeepTheirOwnStateAndCounts) {
@@ -89,7 +89,7 @@ TEST_F(Nat, ADownBackendsConnectionsAreNotMovedToAnother) {
   loom_backend down = backend_of(LOOM_FORWARD_NAT, "10.0.0.2");
   down.flags |= LOOM_BACKEND_F_DOWN;
   put_backend(1, down);
-  EXPECT_EQ(verdict(ack()), "DROP_NO_FLOW");
+  EXPECT_EQ(verdict(ack()), "REPLY_RST");
 }
 
 TEST_F(Nat, AnOldGenerationsRepliesAreNotOurs) {

@@ -128,11 +128,15 @@ TEST_F(Nat, APortUsedAgainAfterTheCloseKeepsItsNatPort) {
   run(kFromClient / Ip4{} / Tcp{.ack = true, .fin = true});
   counted();
 
-  EXPECT_EQ(run(kFromClient / Ip4{} / kSyn).action, XDP_TX);
-  EXPECT_EQ(flow(kFlow4)->other.dport, htons(port));
+  EXPECT_EQ(run(kFromClient / Ip4{} / kNextSyn).action, XDP_TX);
+  EXPECT_EQ(flows_on_probation().at(kFlow4).other.dport, htons(port));
   EXPECT_EQ(counted().backends.at(1).flows, 1u);
-  EXPECT_EQ(state_of(kFlow4), LOOM_STATE_SYN_SENT);
-  EXPECT_EQ(state_of(reply_key(port)), LOOM_STATE_SYN_SENT);
+  EXPECT_EQ(verdict(answer(port, {.syn = true, .ack = true})), "REPLY_TX");
+
+  run(kFromClient / Ip4{} / Tcp{.ack = true, .seq = 5001});
+  EXPECT_EQ(state_of(kFlow4), LOOM_STATE_ESTABLISHED);
+  EXPECT_EQ(flow(kFlow4)->packets, 2u);
+  EXPECT_TRUE(flows_on_probation().empty());
 }
 
 TEST_F(Nat, ATakenPortIsLeftToItsOwner) {
@@ -161,7 +165,8 @@ TEST_F(Nat, APortWhoseFlowHasExpiredIsTakenOver) {
   run(kFromClient / Ip4{} / kSyn);
 
   EXPECT_EQ(flow(kFlow4)->other.dport, htons(nat_candidate(kFlow4)));
-  EXPECT_EQ(bytes_of(flow(reply_key(nat_candidate(kFlow4)))->other), bytes_of(kFlow4));
+  EXPECT_EQ(bytes_of(flows_on_probation().at(reply_key(nat_candidate(kFlow4))).other),
+            bytes_of(kFlow4));
 }
 
 TEST_F(Nat, TheSamePortServesDifferentBackends) {
@@ -170,7 +175,7 @@ TEST_F(Nat, TheSamePortServesDifferentBackends) {
   loom_backend second = backend_of(LOOM_FORWARD_NAT, "10.0.0.3");
   put_backend(2, second);
   put_ring(kService, 2);
-  run(kFromClient / Ip4{} / kSyn);
+  run(kFromClient / Ip4{} / kNextSyn);
   EXPECT_EQ(flow(kFlow4)->other.dport, htons(nat_candidate(kFlow4)));
   EXPECT_EQ(flow(kFlow4)->backend, 2u);
   EXPECT_TRUE(flow(reply_key(nat_candidate(kFlow4)))) << "the old backend may still answer";
@@ -182,7 +187,7 @@ TEST_F(Nat, AFlowThatLostItsPortToAnotherIsNotServedUnderIt) {
   loom_flow_entry thief = flow(reply_key(port)).value();
   thief.other = flow_of("192.0.2.77", 1, kVip4, 80, IPPROTO_TCP);
   put_flow(reply_key(port), thief);
-  EXPECT_EQ(verdict(ack()), "DROP_NO_FLOW");
+  EXPECT_EQ(verdict(ack()), "REPLY_RST");
 }
 
 }  // namespace

@@ -18,7 +18,8 @@ class Random : public Datapath {
     put_listener(kVip4, 53, IPPROTO_UDP);
     put_listener(kVip6, 80, IPPROTO_TCP);
     put_listener(kVip6, 53, IPPROTO_UDP);
-    put_vip(kVip6);
+    put_vip(kVip4, LOOM_VIP_F_SERVICE | LOOM_VIP_F_ECHO_REPLY);
+    put_vip(kVip6, LOOM_VIP_F_SERVICE | LOOM_VIP_F_ECHO_REPLY);
     put_vip(kSource4, LOOM_VIP_F_NAT);
   }
 
@@ -38,7 +39,12 @@ class Random : public Datapath {
     const Payload payload{std::string(below(60), 'x')};
     const Tcp tcp{.sport = sport, .syn = below(2) == 0, .ack = below(2) == 0, .rst = below(8) == 0};
     const Udp udp{.sport = sport, .has_checksum = below(4) != 0};
-    switch (below(4)) {
+    const auto type = static_cast<uint8_t>(below(2) ? below(13) : 128);
+    switch (below(6)) {
+      case 4:
+        return tags / ip4 / Icmp{.type = type} / Ip4{.src = ip4.dst} / tcp / payload;
+      case 5:
+        return tags / ip6 / Icmp{.type = type} / Ip6{.src = ip6.dst} / udp / payload;
       case 0:
         return tags / ip4 / tcp / payload;
       case 1:
@@ -127,8 +133,13 @@ TEST_F(Random, EveryFrameIsCountedOnceUnderAKnownVerdict) {
 TEST_F(Random, EveryCutOfAPacketIsCountedAndLeftAlone) {
   const std::vector<Bytes> templates = {
       Ether{} / Vlan{} / Vlan{} / Ip4{.options = Bytes(8, 1)} / Tcp{.options = Bytes(4, 1)},
-      Ether{} / Ip4{} / Udp{} / Payload{"query"}, Ether{} / Ip6{} / Tcp{.syn = true},
-      Ether{} / Ip6{} / Udp{} / Payload{"query"}};
+      Ether{} / Ip4{} / Udp{} / Payload{"query"},
+      Ether{} / Ip6{} / Tcp{.syn = true},
+      Ether{} / Ip6{} / Udp{} / Payload{"query"},
+      Ether{} / Ip4{} / Icmp{} / Payload{"ping"},
+      Ether{} / Ip4{} / Icmp{.type = 3} / Ip4{.src = kVip4, .options = Bytes(4, 1)} /
+          Tcp{.sport = 80},
+      Ether{} / Ip6{} / Icmp{.type = 2} / Ip6{.src = kVip6} / Udp{.sport = 53}};
   for (const Bytes& whole : templates) {
     for (size_t length = 14; length < whole.size(); ++length) {
       const Bytes frame(whole.begin(), whole.begin() + static_cast<long>(length));

@@ -78,6 +78,12 @@ Bytes syn4() {
 Bytes syn6() {
   return Ether{} / Ip6{} / kSyn;
 }
+loom_service no_backend(loom_no_backend policy) {
+  loom_service service{};
+  service.forwarding = LOOM_FORWARD_IPIP;
+  service.on_no_backend = static_cast<uint8_t>(policy);
+  return service;
+}
 constexpr size_t kIp = 14;
 constexpr size_t kTcp4 = kIp + 20;
 
@@ -135,6 +141,19 @@ std::vector<Verdict::Row> Verdict::vip_rows() {
        [] { return Bytes(Ether{} / Ip4{.proto = IPPROTO_ICMP} / Payload{"echo"}); }},
       {"Icmp6", LOOM_PASS_ICMP,
        [] { return Bytes(Ether{} / Ip6{.next = IPPROTO_ICMPV6} / Payload{"echo"}); }},
+      {"EchoLeftToTheStack", LOOM_PASS_ICMP, [] { return Bytes(Ether{} / Ip4{} / Icmp{}); }},
+      {"Echo", LOOM_REPLY_ECHO,
+       [] {
+         put_vip(kVip4, LOOM_VIP_F_SERVICE | LOOM_VIP_F_ECHO_REPLY);
+         return Bytes(Ether{} / Ip4{} / Icmp{});
+       }},
+      {"EchoNotWanted", LOOM_DROP_ECHO,
+       [] {
+         put_vip(kVip4, LOOM_VIP_F_SERVICE | LOOM_VIP_F_ECHO_DROP);
+         return Bytes(Ether{} / Ip4{} / Icmp{});
+       }},
+      {"ErrorAboutNothingOfOurs", LOOM_DROP_ICMP_UNKNOWN,
+       [] { return Bytes(Ether{} / Ip4{} / Icmp{.type = 3} / Ip4{} / kSyn); }},
       {"HopByHop", LOOM_PASS_EXTENSION_HEADER,
        [] { return Bytes(Ether{} / Ip6{.next = IPPROTO_HOPOPTS} / Payload{"options!"}); }},
       {"RoutingHeader", LOOM_PASS_EXTENSION_HEADER,
@@ -180,8 +199,13 @@ std::vector<Verdict::Row> Verdict::balance_rows() {
        [] { return Bytes(Ether{} / Ip4{.dst = kSource4} / Tcp{.dport = 22}); }},
       {"PassthroughPort", LOOM_PASS_PASSTHROUGH,
        [] { return Bytes(Ether{} / Ip4{.ttl = 1} / Tcp{.dport = 22}); }},
-      {"LastHop4", LOOM_DROP_TTL_EXCEEDED, [] { return Bytes(Ether{} / Ip4{.ttl = 1} / kSyn); }},
-      {"NoHopAtAll6", LOOM_DROP_TTL_EXCEEDED,
+      {"LastHop4", LOOM_REPLY_TIME_EXCEEDED, [] { return Bytes(Ether{} / Ip4{.ttl = 1} / kSyn); }},
+      {"LastHopTooOften", LOOM_DROP_TTL_EXCEEDED,
+       [] {
+         put_answers_left(0);
+         return Bytes(Ether{} / Ip4{.ttl = 1} / kSyn);
+       }},
+      {"NoHopAtAll6", LOOM_REPLY_TIME_EXCEEDED,
        [] { return Bytes(Ether{} / Ip6{.hop_limit = 0} / kSyn); }},
       {"EmptyRing", LOOM_DROP_NO_BACKEND,
        [] {
@@ -199,9 +223,45 @@ std::vector<Verdict::Row> Verdict::balance_rows() {
          put_listener(kVip4, 80, IPPROTO_TCP, {LOOM_MAX_SERVICES, 0});
          return syn4();
        }},
+      {"BackendIsThisHost", LOOM_PASS_LOCAL_BACKEND,
+       [] {
+         change_backend(1, [](loom_backend& b) { b.flags |= LOOM_BACKEND_F_LOCAL; });
+         return syn4();
+       }},
       {"FreeBackend", LOOM_DROP_NO_BACKEND,
        [] {
          put_backend(1, {});
+         return syn4();
+       }},
+      {"OneFlowTooMany", LOOM_PASS_CONNECTION_LIMIT,
+       [] {
+         put_settings(LOOM_SETTING_CONNECTION_LIMIT);
+         return syn4();
+       }},
+      {"NoBackendIsTheStacksBusiness", LOOM_PASS_NO_BACKEND,
+       [] {
+         put_ring(kService, 0);
+         put_service(kService, no_backend(LOOM_NO_BACKEND_PASS));
+         return syn4();
+       }},
+      {"NoBackendForTcp", LOOM_REPLY_RST,
+       [] {
+         put_ring(kService, 0);
+         put_service(kService, no_backend(LOOM_NO_BACKEND_REJECT));
+         return syn4();
+       }},
+      {"NoBackendForUdp", LOOM_REPLY_UNREACHABLE,
+       [] {
+         put_ring(kService, 0);
+         put_service(kService, no_backend(LOOM_NO_BACKEND_REJECT));
+         put_listener(kVip4, 53, IPPROTO_UDP);
+         return Bytes(Ether{} / Ip4{} / Udp{.dport = 53});
+       }},
+      {"NoBackendTooOften", LOOM_DROP_RATE_LIMITED,
+       [] {
+         put_ring(kService, 0);
+         put_service(kService, no_backend(LOOM_NO_BACKEND_REJECT));
+         put_answers_left(0);
          return syn4();
        }},
       {"NoNextHop", LOOM_DROP_NO_NEXT_HOP,
@@ -212,12 +272,14 @@ std::vector<Verdict::Row> Verdict::balance_rows() {
          });
          return syn4();
        }},
-      {"NatWithoutFlow", LOOM_DROP_NO_FLOW,
+      {"NatWithoutFlow", LOOM_REPLY_RST,
        [] { return Bytes(Ether{} / Ip4{} / Tcp{.dport = 81, .ack = true}); }},
       {"NatResetWithoutFlow", LOOM_DROP_NO_FLOW,
        [] { return Bytes(Ether{} / Ip4{} / Tcp{.dport = 81, .rst = true}); }},
-      {"LargerThanTheMtu", LOOM_DROP_TOO_BIG,
+      {"LargerThanTheMtu", LOOM_REPLY_TOO_BIG,
        [] { return Bytes(Ether{} / Ip4{} / kSyn / Payload{std::string(1441, 'x')}); }},
+      {"LargerThanTheMtuAndFragmentable", LOOM_DROP_TOO_BIG,
+       [] { return Bytes(Ether{} / Ip4{.frag = 0} / kSyn / Payload{std::string(1441, 'x')}); }},
       {"RingNamesNobody", LOOM_ABORT_BACKEND_INVALID,
        [] {
          put_ring(kService, kMaxBackends);
@@ -250,7 +312,7 @@ std::vector<Verdict::Row> Verdict::balance_rows() {
          return frame;
        }},
       {"AllPortsTaken", LOOM_DROP_NO_NAT_PORT, [] { return nat_syn_without_free_port(); }},
-      {"ReplyOnItsLastHop", LOOM_DROP_TTL_EXCEEDED, [] { return patched(answer(), kIp + 8, 1); }},
+      {"ReplyOnItsLastHop", LOOM_REPLY_TIME_EXCEEDED, [] { return patched(answer(), kIp + 8, 1); }},
       {"Forwarded", LOOM_FORWARD_TX, [] { return syn4(); }},
       {"ForwardedElsewhere", LOOM_FORWARD_REDIRECT,
        [] {
@@ -311,6 +373,7 @@ TEST_F(Verdict, WithoutHeadroomThePacketIsDroppedAsItCame) {
 // No row for these, because:
 const std::map<loom_verdict, const char*> kWithoutRow = {
     {LOOM_DROP_NO_HEADROOM, "needs a frame with metadata: the test above"},
+    {LOOM_DROP_EXTENSION_HEADER, "needs another configuration: extension_drop_test.cpp"},
 };
 
 TEST_F(Verdict, EveryVerdictHasARowOrAReason) {

@@ -15,6 +15,7 @@
 #include <set>
 
 #include "loom_xdp.skel.h"
+#include "support/bpf_map.hpp"
 
 namespace loom::test {
 namespace {
@@ -46,11 +47,14 @@ UniqueFd make_ring() {
 std::array<char, 65536> verifier_log{};
 constexpr uint32_t kLogStatistics = 4;
 
+LoadOptions load_options;
+
 Skeleton open_and_load(uint32_t frags_flag) {
   Skeleton skeleton(loom_xdp::open());
   if (!skeleton) return nullptr;
   skeleton->rodata->loom_config.ring_size = kRingSize;
-  skeleton->rodata->loom_config.features = frags_flag ? LOOM_FEATURE_FRAGS : 0;
+  skeleton->rodata->loom_config.features =
+      load_options.features | (frags_flag ? LOOM_FEATURE_FRAGS : 0);
   bpf_program__set_flags(skeleton->progs.loom_xdp, frags_flag);
   bpf_program__set_log_level(skeleton->progs.loom_xdp, kLogStatistics);
   bpf_program__set_log_buf(skeleton->progs.loom_xdp, verifier_log.data(), verifier_log.size());
@@ -60,7 +64,8 @@ Skeleton open_and_load(uint32_t frags_flag) {
   bpf_map__set_max_entries(skeleton->maps.loom_backends, kMaxBackends);
   bpf_map__set_max_entries(skeleton->maps.loom_backend_counters, kMaxBackends);
   bpf_map__set_max_entries(skeleton->maps.loom_backend_info, kMaxBackends);
-  bpf_map__set_max_entries(skeleton->maps.loom_flows, 4096);
+  bpf_map__set_max_entries(skeleton->maps.loom_flows, kMaxFlows);
+  bpf_map__set_max_entries(skeleton->maps.loom_probation, kMaxFlows);
   return loom_xdp::load(skeleton.get()) == 0 ? std::move(skeleton) : nullptr;
 }
 
@@ -79,23 +84,10 @@ Skeleton load_or_skip() {
   return skeleton;
 }
 
-template <class Key, class Value>
-void put(const bpf_map* map, const Key& key, const Value& value) {
-  ASSERT_EQ(bpf_map_update_elem(bpf_map__fd(map), &key, &value, BPF_ANY), 0)
-      << bpf_map__name(map) << ": " << std::strerror(errno);
-}
-
-template <class Key>
-std::vector<Key> keys_of(const bpf_map* map) {
-  std::vector<Key> keys;
-  Key key{};
-  Key next{};
-  for (const Key* from = nullptr; bpf_map_get_next_key(bpf_map__fd(map), from, &next) == 0;) {
-    keys.push_back(next);
-    key = next;
-    from = &key;
-  }
-  return keys;
+void put_bucket(const bpf_map* map, const loom_bucket& bucket) {
+  const uint32_t zero = 0;
+  const std::vector<loom_bucket> cpus(static_cast<size_t>(libbpf_num_possible_cpus()), bucket);
+  ASSERT_EQ(bpf_map_update_elem(bpf_map__fd(map), &zero, cpus.data(), BPF_ANY), 0);
 }
 
 template <class Key>
@@ -153,27 +145,41 @@ void Datapath::SetUpTestSuite() {
   program();
 }
 
+void Datapath::load_with(const LoadOptions& options) {
+  load_options = options;
+  program();
+}
+
 void Datapath::SetUp() {
   const auto& maps = program().maps;
   clear_hash<loom_addr>(maps.loom_vips);
   clear_hash<loom_listener_key>(maps.loom_listeners);
   clear_hash<loom_flow>(maps.loom_flows);
+  clear_hash<loom_flow>(maps.loom_probation);
+  clear_hash<loom_range_key>(maps.loom_port_ranges);
   for (const uint32_t service : services_with_ring)
     bpf_map_delete_elem(bpf_map__fd(maps.loom_rings), &service);
   services_with_ring.clear();
   clear_array<loom_backend>(maps.loom_backends, 1, kMaxBackends - 1);
   clear_array<loom_service>(maps.loom_services, 1, 8);
   clear_array<loom_interface>(maps.loom_interfaces, 0, 15);
+  // Per CPU the kernel copies 8 bytes for a value of 4.
+  take_counter<uint64_t>(maps.loom_rotors, kService, [](uint64_t&, uint64_t) {});
   put_settings(0);
+  put_answers_left(1000);
   put_interface(kIngress, kOurMac);
   put_interface(egress(), kEgressMac);
   put(maps.loom_egress, egress(), egress());
   counted();
 }
 
-void Datapath::put_interface(uint32_t ifindex, const MacBytes& mac) {
-  loom_interface value{.ifindex = ifindex, .mac = {}, .pad = {}};
+void Datapath::put_interface(uint32_t ifindex, const MacBytes& mac,
+                             const std::vector<MacBytes>& extra) {
+  loom_interface value{};
+  value.ifindex = ifindex;
   std::memcpy(value.mac, mac.data(), mac.size());
+  for (const MacBytes& one : extra)
+    std::memcpy(value.extra[value.extra_count++], one.data(), one.size());
   put(program().maps.loom_interfaces, ifindex % LOOM_INTERFACE_SLOTS, value);
 }
 
@@ -191,7 +197,13 @@ void Datapath::put_listener(const std::string& vip, uint16_t port, uint8_t proto
 }
 
 void Datapath::put_service(uint32_t id, loom_forwarding forwarding) {
-  put(program().maps.loom_services, id, loom_service{static_cast<uint8_t>(forwarding), {}, 0});
+  loom_service service{};
+  service.forwarding = static_cast<uint8_t>(forwarding);
+  put_service(id, service);
+}
+
+void Datapath::put_service(uint32_t id, const loom_service& service) {
+  put(program().maps.loom_services, id, service);
 }
 
 void Datapath::put_backend(uint32_t id, const loom_backend& backend) {
@@ -217,6 +229,20 @@ void Datapath::put_settings(uint32_t flags) {
 
 void Datapath::clear_egress() {
   clear_hash<uint32_t>(program().maps.loom_egress);
+}
+
+void Datapath::put_answers_left(uint32_t answers) {
+  const uint64_t never = clock().jiffies + (uint64_t{1} << 32);
+  const uint64_t tokens = uint64_t{answers} * program().rodata->loom_config.hz;
+  put_bucket(program().maps.loom_buckets, {never, tokens});
+}
+
+void Datapath::refill_answers() {
+  put_bucket(program().maps.loom_buckets, {0, 0});
+}
+
+uint64_t Datapath::answer_rate() {
+  return program().rodata->loom_config.answer_rate;
 }
 
 void Datapath::serve(const std::string& vip, uint16_t port, uint8_t proto,
@@ -311,35 +337,6 @@ std::string Datapath::verdict(const Bytes& frame, Outcome* result) {
   return name_of(counts.verdicts.begin()->first);
 }
 
-std::optional<loom_flow_entry> Datapath::flow(const loom_flow& key) {
-  loom_flow_entry entry{};
-  const int fd = bpf_map__fd(program().maps.loom_flows);
-  if (bpf_map_lookup_elem(fd, &key, &entry) != 0) return std::nullopt;
-  return entry;
-}
-
-FlowTable Datapath::flows() {
-  FlowTable out;
-  for (const loom_flow& key : keys_of<loom_flow>(program().maps.loom_flows))
-    if (const std::optional<loom_flow_entry> entry = flow(key)) out[key] = *entry;
-  return out;
-}
-
-void Datapath::put_flow(const loom_flow& key, const loom_flow_entry& entry) {
-  put(program().maps.loom_flows, key, entry);
-}
-
-void Datapath::delete_flow(const loom_flow& key) {
-  EXPECT_EQ(bpf_map_delete_elem(bpf_map__fd(program().maps.loom_flows), &key), 0);
-}
-
-void Datapath::age_flow(const loom_flow& key, uint64_t jiffies) {
-  std::optional<loom_flow_entry> entry = flow(key);
-  ASSERT_TRUE(entry);
-  entry->seen -= jiffies;
-  put_flow(key, *entry);
-}
-
 uint64_t Datapath::timeout(loom_state state) {
   return program().rodata->loom_config.timeout[state];
 }
@@ -368,6 +365,16 @@ uint32_t Datapath::verified_instructions() {
   const char* line = std::strstr(verifier_log.data(), "processed ");
   EXPECT_TRUE(line && std::sscanf(line, "processed %u insns", &count) == 1) << verifier_log.data();
   return count;
+}
+
+void Datapath::put_range(const std::string& vip, uint16_t port, uint32_t bits, uint8_t proto,
+                         loom_listener value) {
+  put(program().maps.loom_port_ranges,
+      loom_range_key{LOOM_RANGE_PREFIX + bits, addr(vip), 0, proto, htons(port)}, value);
+}
+
+void Datapath::put_source(uint32_t index, const std::string& address) {
+  put(program().maps.loom_sources, index, addr(address));
 }
 
 }  // namespace loom::test

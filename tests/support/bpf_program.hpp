@@ -39,6 +39,11 @@ struct Counted {
 
 using FlowTable = std::map<loom_flow, loom_flow_entry, FlowLess>;
 
+/// What a test may change before the program is loaded.
+struct LoadOptions {
+  uint32_t features = 0;  ///< On top of what the kernel can do.
+};
+
 /// One program per process, maps cleared before every test. The process moves to a network
 /// namespace of its own, which has "lo" (kIngress) and one more device (egress()).
 class Datapath : public ::testing::Test {
@@ -46,21 +51,34 @@ class Datapath : public ::testing::Test {
   /// Ends the program with 77, "cannot run here", where BPF programs cannot be loaded.
   static void SetUpTestSuite();
   void SetUp() override;
+  /// For a SetUpTestSuite() of one's own, which all suites of that process need.
+  static void load_with(const LoadOptions& options);
 
   // ---- what the daemon writes
 
-  static void put_interface(uint32_t ifindex, const MacBytes& mac);
+  static void put_interface(uint32_t ifindex, const MacBytes& mac,
+                            const std::vector<MacBytes>& extra = {});
   static void remove_interface(uint32_t ifindex);
   static void put_vip(const std::string& address, uint32_t flags = LOOM_VIP_F_SERVICE);
   static void put_listener(const std::string& vip, uint16_t port, uint8_t proto,
                            loom_listener value = {kService, 0});
+  /// The ports that share their first `bits` bits with `port`.
+  static void put_range(const std::string& vip, uint16_t port, uint32_t bits, uint8_t proto,
+                        loom_listener value);
+  static void put_source(uint32_t index, const std::string& address);
   static void put_service(uint32_t id, loom_forwarding forwarding);
+  static void put_service(uint32_t id, const loom_service& service);
   static void put_backend(uint32_t id, const loom_backend& backend);
   /// A whole ring of one backend; 0: of nobody.
   static void put_ring(uint32_t service, uint32_t backend);
   static void put_ring(uint32_t service, const std::vector<loom_slot>& slots);
   static void put_settings(uint32_t flags);
   static void clear_egress();
+  /// How many answers each CPU has left; none are added until the next test.
+  static void put_answers_left(uint32_t answers);
+  /// As after a long time without answers; from now on time adds to them.
+  static void refill_answers();
+  static uint64_t answer_rate();
 
   /// VIP, listener, service kService, ring and its one backend, id 1.
   static void serve(const std::string& vip, uint16_t port, uint8_t proto,
@@ -80,10 +98,17 @@ class Datapath : public ::testing::Test {
 
   // ---- flows
 
+  /// Confirmed, else on probation.
   static std::optional<loom_flow_entry> flow(const loom_flow& key);
   static FlowTable flows();
+  static FlowTable confirmed_flows();
+  static FlowTable flows_on_probation();
+  /// Into the table where it is; else it is confirmed.
   static void put_flow(const loom_flow& key, const loom_flow_entry& entry);
+  static void put_confirmed_flow(const loom_flow& key, const loom_flow_entry& entry);
+  static void put_flow_on_probation(const loom_flow& key, const loom_flow_entry& entry);
   static void delete_flow(const loom_flow& key);
+  static void delete_confirmed_flow(const loom_flow& key);
   /// As if the flow's last packet were `jiffies` older than it is.
   static void age_flow(const loom_flow& key, uint64_t jiffies);
   static uint64_t timeout(loom_state state);

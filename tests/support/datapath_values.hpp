@@ -15,6 +15,7 @@ namespace loom::test {
 // ones are.
 constexpr uint32_t kRingSize = 251;
 constexpr uint32_t kMaxBackends = 64;
+constexpr uint32_t kMaxFlows = 2048;  ///< Of either flow table.
 
 /// The loopback device: the one ingress that BPF_PROG_TEST_RUN has on every kernel.
 constexpr uint32_t kIngress = 1;

@@ -42,7 +42,23 @@ class FakeDataplane : public Dataplane {
   Result<ConnectionList> connections(const ConnectionQuery&) const override {
     return ConnectionList{};
   }
-  Result<FlowSweep> sweep() const override { return FlowSweep{}; }
+  Result<FlowSweep> sweep() const override {
+    const std::lock_guard lock(mutex_);
+    return swept_;
+  }
+  Result<void> limit_connections(Limit limit) override {
+    const std::lock_guard lock(mutex_);
+    limits_.push_back(limit);
+    return {};
+  }
+  void set_connections(uint64_t total) {
+    const std::lock_guard lock(mutex_);
+    swept_.total = total;
+  }
+  [[nodiscard]] std::vector<Limit> limits() const {
+    const std::lock_guard lock(mutex_);
+    return limits_;
+  }
   Result<std::vector<MapFill>> maps() const override { return std::vector<MapFill>{}; }
   std::vector<ProgramInfo> programs() const override {
     const std::lock_guard lock(mutex_);
@@ -55,6 +71,14 @@ class FakeDataplane : public Dataplane {
  private:
   Result<void> on(const PutEgress& s) { return state.egress.insert(s.ifindex), Result<void>(); }
   Result<void> on(const RemoveEgress& s) { return state.egress.erase(s.ifindex), Result<void>(); }
+  Result<void> on(const PutSources& s) {
+    for (const auto& [index, address] : s.sources) state.sources[index] = address;
+    return {};
+  }
+  Result<void> on(const RemoveSources& s) {
+    for (const uint16_t index : s.indexes) state.sources.erase(index);
+    return {};
+  }
   Result<void> on(const PutBackend& s) {
     ServiceState& service = state.services[s.service];
     service.id = s.service_id;
@@ -68,7 +92,12 @@ class FakeDataplane : public Dataplane {
     return {};
   }
   Result<void> on(const PutService& s) {
-    state.services[s.service].forwarding = s.state.forwarding;
+    ServiceState& service = state.services[s.service];
+    service.id = s.state.id;
+    service.forwarding = s.state.forwarding;
+    service.in_turn = s.state.in_turn;
+    service.affinity = s.state.affinity;
+    service.on_no_backend = s.state.on_no_backend;
     return {};
   }
   Result<void> on(const RemoveService& s) {
@@ -99,6 +128,8 @@ class FakeDataplane : public Dataplane {
   Result<void> on(const Detach& s) { return state.interfaces.erase(s.interface), Result<void>(); }
 
   mutable std::mutex mutex_;
+  FlowSweep swept_;
+  std::vector<Limit> limits_;
 };
 
 class FakeLinks : public LinkMonitor {

@@ -92,6 +92,13 @@ struct Ip6 {
   std::optional<uint8_t> next = std::nullopt;
 };
 
+/// An extension header of IPv6: its type and all behind its first byte. Left out: 8 bytes of
+/// padding.
+struct Extension {
+  uint8_t type = IPPROTO_DSTOPTS;
+  Bytes rest = {0, 1, 4, 0, 0, 0, 0};
+};
+
 struct Tcp {
   uint16_t sport = 40000;
   uint16_t dport = 80;
@@ -99,13 +106,23 @@ struct Tcp {
   bool ack = false;
   bool fin = false;
   bool rst = false;
-  Bytes options = {};  ///< A multiple of 4 bytes.
+  Bytes options = {};                          ///< A multiple of 4 bytes.
+  std::optional<uint32_t> seq = std::nullopt;  ///< Else 1000 for a SYN, 1001 for what follows it.
+  uint32_t ack_seq = 0;
+  uint16_t window = 64240;
 };
 
 struct Udp {
   uint16_t sport = 40000;
   uint16_t dport = 53;
   bool has_checksum = true;
+};
+
+/// ICMP or ICMPv6, as the layer below is. What an error quotes are the next layers.
+struct Icmp {
+  uint8_t type = 8;
+  uint8_t code = 0;
+  uint32_t rest = 0;  ///< MTU, or identifier and sequence number.
 };
 
 /// The four bytes behind a Udp{.dport = 6080}.
@@ -115,7 +132,7 @@ struct Payload {
   std::string text;
 };
 
-using Layer = std::variant<Ether, Vlan, Ip4, Ip6, Tcp, Udp, Gue, Payload>;
+using Layer = std::variant<Ether, Vlan, Ip4, Ip6, Extension, Tcp, Udp, Icmp, Gue, Payload>;
 
 /// Layers from the outside in. Its bytes are the frame.
 class Packet {
@@ -155,15 +172,20 @@ class Packet {
   [[nodiscard]] uint8_t protocol(size_t i) const {
     const Layer* layer = at(i);
     if (!layer) return IPPROTO_NONE;
+    if (const Extension* extension = std::get_if<Extension>(layer)) return extension->type;
     if (std::holds_alternative<Tcp>(*layer)) return IPPROTO_TCP;
     if (std::holds_alternative<Udp>(*layer)) return IPPROTO_UDP;
+    if (std::holds_alternative<Icmp>(*layer))
+      return std::holds_alternative<Ip4>(layers_[i - 1]) ? uint8_t{IPPROTO_ICMP}
+                                                         : uint8_t{IPPROTO_ICMPV6};
     if (std::holds_alternative<Ip4>(*layer)) return IPPROTO_IPIP;
     if (std::holds_alternative<Ip6>(*layer)) return IPPROTO_IPV6;
     return IPPROTO_NONE;
   }
-  /// For the layer above the IP layer i.
+  /// For the layer above the IP layer i, or above its extension headers.
   [[nodiscard]] Bytes pseudo(size_t i, uint8_t proto, size_t length) const {
     const Layer* layer = at(i);
+    if (layer && std::holds_alternative<Extension>(*layer)) return pseudo(i - 1, proto, length);
     if (const Ip4* ip = layer ? std::get_if<Ip4>(layer) : nullptr)
       return pseudo_header(address_bytes(AF_INET, ip->src) + address_bytes(AF_INET, ip->dst), proto,
                            length);
@@ -208,17 +230,21 @@ class Packet {
     std::memcpy(&h.daddr, address_bytes(AF_INET6, ip.dst).data(), 16);
     return bytes_of(h) + inner;
   }
+  Bytes wire(const Extension& extension, size_t i, const Bytes& inner) const {
+    return Bytes{protocol(i + 1)} + extension.rest + inner;
+  }
   Bytes wire(const Tcp& tcp, size_t i, const Bytes& inner) const {
     tcphdr h{};
     h.source = htons(tcp.sport);
     h.dest = htons(tcp.dport);
-    h.seq = htonl(1000);
+    h.seq = htonl(tcp.seq.value_or(tcp.syn ? 1000 : 1001));
+    h.ack_seq = htonl(tcp.ack_seq);
     h.doff = static_cast<unsigned>(5 + tcp.options.size() / 4) & 0xf;
     h.syn = tcp.syn;
     h.ack = tcp.ack;
     h.fin = tcp.fin;
     h.rst = tcp.rst;
-    h.window = htons(64240);
+    h.window = htons(tcp.window);
     const Bytes rest = tcp.options + inner;
     const Bytes segment = bytes_of(h) + rest;
     h.check = htons(checksum(pseudo(i - 1, IPPROTO_TCP, segment.size()) + segment));
@@ -233,6 +259,16 @@ class Packet {
     const uint16_t sum = checksum(pseudo(i - 1, IPPROTO_UDP, segment.size()) + segment);
     if (udp.has_checksum) h.check = htons(sum ? sum : 0xffff);
     return bytes_of(h) + inner;
+  }
+  Bytes wire(const Icmp& icmp, size_t i, const Bytes& inner) const {
+    const uint32_t rest = htonl(icmp.rest);
+    const Bytes start{icmp.type, icmp.code};
+    const Bytes behind = bytes_of(rest) + inner;
+    const Bytes whole = start + Bytes{0, 0} + behind;
+    const bool v6 = protocol(i) == IPPROTO_ICMPV6;
+    const uint16_t sum =
+        checksum((v6 ? pseudo(i - 1, IPPROTO_ICMPV6, whole.size()) : Bytes{}) + whole);
+    return start + bytes_of(htons(sum)) + behind;
   }
   Bytes wire(const Gue& /*gue*/, size_t i, const Bytes& inner) const {
     return Bytes{0, protocol(i + 1), 0, 0} + inner;

@@ -9,7 +9,7 @@
 namespace loom::test {
 
 /// Empty if all is right, else the first thing that is not. Ethernet padding is ignored; a UDP
-/// checksum of 0 is right on IPv4.
+/// checksum of 0 is right on IPv4. Of fragments only the IP header is looked at.
 class PacketCheck {
  public:
   static std::string problem_of(const Bytes& frame) {
@@ -39,13 +39,27 @@ class PacketCheck {
     const size_t length = u16(packet, 2);
     if (header < 20 || length < header || packet.size() < length) return "IPv4 length";
     if (checksum(slice(packet, 0, header)) != 0) return "IPv4 checksum";
+    if ((u16(packet, 6) & 0x3fffu) != 0) return "";
     return check_l4(slice(packet, 12, 8), packet[9], slice(packet, header, length - header));
   }
   static std::string check_ip6(const Bytes& packet) {
     if (packet.size() < 40 || packet[0] >> 4 != 6) return "no IPv6 header";
     const size_t length = u16(packet, 4);
     if (packet.size() < 40 + length) return "IPv6 length";
-    return check_l4(slice(packet, 8, 32), packet[6], slice(packet, 40, length));
+    return check_extension(slice(packet, 8, 32), packet[6], slice(packet, 40, length));
+  }
+  static std::string check_extension(const Bytes& addresses, uint8_t proto, const Bytes& data) {
+    const bool is_fragment = proto == IPPROTO_FRAGMENT;
+    if (!is_fragment && proto != IPPROTO_HOPOPTS && proto != IPPROTO_ROUTING &&
+        proto != IPPROTO_DSTOPTS && proto != IPPROTO_AH)
+      return check_l4(addresses, proto, data);
+    if (data.size() < 8) return "extension header length";
+    if (is_fragment && (u16(data, 2) & 0xfff9u) != 0) return "";
+    const size_t length = is_fragment           ? 8
+                          : proto == IPPROTO_AH ? (data[1] + 2u) * 4
+                                                : (data[1] + 1u) * 8;
+    if (data.size() < length) return "extension header length";
+    return check_extension(addresses, data[0], tail(data, length));
   }
   static std::string check_l4(const Bytes& addresses, uint8_t proto, const Bytes& data) {
     switch (proto) {
@@ -58,6 +72,12 @@ class PacketCheck {
         return sum_is_right(addresses, proto, data) ? "" : "TCP checksum";
       case IPPROTO_UDP:
         return check_udp(addresses, data);
+      case IPPROTO_ICMP:
+        if (data.size() < 8) return "ICMP length";
+        return checksum(data) == 0 ? "" : "ICMP checksum";
+      case IPPROTO_ICMPV6:
+        if (data.size() < 8) return "ICMPv6 length";
+        return sum_is_right(addresses, proto, data) ? "" : "ICMPv6 checksum";
       default:
         return "";
     }

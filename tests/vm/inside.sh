@@ -25,11 +25,14 @@ run() {
   esac
 }
 
+export LOOM_TRACK_STEPS=3000
+
 echo "kernel $(uname -r)"
 for program in "$LOOM_BUILD"/tests/datapath/datapath_*_test; do
   [ -x "$program" ] || { echo "no datapath tests in $LOOM_BUILD"; exit 1; }
   run "$(basename "$program" _test)" "$program"
 done
+run dataplane "$LOOM_BUILD/tests/netns/netns_dataplane_test"
 LOOM_CONNECTIONS=50 run modes bash "$root/tests/netns/modes_test.sh" one-armed
 LOOM_CONNECTIONS=20 run restart bash "$root/tests/netns/restart_test.sh"
 LOOM_CONNECTIONS=20 run upgrade bash "$root/tests/netns/upgrade_test.sh"

@@ -198,6 +198,8 @@ enum loom_state {
 };
 
 #define LOOM_FLOW_F_REPLY 1u /* key is the backend's direction (NAT only) */
+#define LOOM_FLOW_F_CONTESTED \
+	2u /* loom_probation may have a SYN of this name */
 
 struct loom_flow_entry {
 	struct loom_flow other; /* NAT: the other direction's key; else zero */
@@ -211,7 +213,7 @@ struct loom_flow_entry {
 	__u8 flags;
 	__u8 peer_mac[6];   /* NAT: the hop the client's packets came from */
 	__u32 peer_ifindex; /* NAT: and the interface; replies go back there */
-	__be32 syn_seq;     /* probation: of the SYN that made the entry */
+	__be32 syn_seq;     /* of the SYN that made the entry; else zero */
 #ifdef LOOM_TEST_ABI_EXTRA
 	__u64 test_extra; /* a release with one more field, for the upgrade test
 			   */

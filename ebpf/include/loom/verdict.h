@@ -51,7 +51,23 @@
 	V(ABORT_BACKEND_INVALID, ABORTED,                                      \
 	  "ring or flow names a backend entry that cannot be used")            \
 	V(ABORT_REDIRECT_FAILED, ABORTED,                                      \
-	  "egress interface is not in the redirect map")
+	  "egress interface is not in the redirect map")                       \
+	V(PASS_CONNECTION_LIMIT, PASS,                                         \
+	  "new flow, and there are as many as are allowed")                    \
+	V(REPLY_ECHO, TX, "echo request to a VIP answered")                    \
+	V(REPLY_TOO_BIG, TX, "answered with the size that fits the tunnel")    \
+	V(REPLY_TIME_EXCEEDED, TX, "TTL or hop limit used up; sender told so") \
+	V(REPLY_UNREACHABLE, TX,                                               \
+	  "UDP to a service without backend answered with port unreachable")   \
+	V(REPLY_RST, TX, "TCP without backend or NAT flow answered with RST")  \
+	V(PASS_NO_BACKEND, PASS,                                               \
+	  "service has no backend to offer; policy: pass")                     \
+	V(DROP_ECHO, DROP, "echo request to a VIP that does not answer")       \
+	V(DROP_ICMP_UNKNOWN, DROP,                                             \
+	  "ICMP error about a packet of no flow of ours")                      \
+	V(DROP_RATE_LIMITED, DROP, "an answer was due, beyond answer_rate")    \
+	V(DROP_EXTENSION_HEADER, DROP, "IPv6 extension header; policy: drop")  \
+	V(PASS_LOCAL_BACKEND, PASS, "backend is an address of this host")
 
 /* clang-format off */
 enum loom_verdict {

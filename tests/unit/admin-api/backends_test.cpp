@@ -41,6 +41,7 @@ TEST_F(Backends, AreShownWithEverythingKnownAboutThem) {
     "mtu": 1500,
     "source_address": "::"
   },
+  "local": false,
   "problem": null
 }
 )");

@@ -16,9 +16,20 @@ TEST_F(Views, ServicesAreListedWithoutTheirBackends) {
                   {"vips", {"192.0.2.1"}},
                   {"ports", Json::array({{{"port", 80}, {"protocol", "tcp"}}})},
                   {"algorithm", "maglev"},
+                  {"affinity", "five_tuple"},
                   {"forwarding", "nat"},
+                  {"icmp_echo", "default"},
+                  {"on_no_backend", "drop"},
+                  {"source_addresses", 0},
                   {"backend_count", 2},
                   {"problem", nullptr}}));
+}
+
+TEST_F(Views, RangesOfPortsAreWrittenAsInTheFile) {
+  control_.state.services[0].ports = {{8000, Protocol::kTcp, 8099}, PortSpec::any(Protocol::kUdp)};
+  EXPECT_EQ(get_json("/ebpf/services")["services"][0]["ports"],
+            Json::array({{{"port", "8000-8099"}, {"protocol", "tcp"}},
+                         {{"port", "any"}, {"protocol", "udp"}}}));
 }
 
 TEST_F(Views, AServiceIsShownWithItsBackends) {
@@ -101,6 +112,8 @@ class Connections : public Api {
          .idle = std::chrono::milliseconds(15),
          .packets = 3,
          .bytes = 180,
+         .reply_packets = 2,
+         .reply_bytes = 1200,
          .nat = endpoint("10.0.1.1:1024")},
         {.protocol = Protocol::kUdp,
          .client = endpoint("[2001:db8::7]:5000"),
@@ -127,6 +140,8 @@ TEST_F(Connections, AreListedWithTheirBackend) {
                                           {"idle_ms", 15},
                                           {"packets", 3},
                                           {"bytes", 180},
+                                          {"reply_packets", 2},
+                                          {"reply_bytes", 1200},
                                           {"nat", "10.0.1.1:1024"}}));
 }
 

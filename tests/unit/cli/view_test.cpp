@@ -28,8 +28,10 @@ TEST_F(ServiceCommands, ListAsJsonAsksForNothingElse) {
 TEST_F(ServiceCommands, ShowHasTheBackends) {
   http.answer("GET /ebpf/services/web", 200,
               R"({"schema": "loom.service/v1", "name": "web", "vips": ["203.0.113.10"],
-                  "ports": [{"port": 80, "protocol": "tcp"}], "algorithm": "maglev",
-                  "forwarding": "nat", "backend_count": 1, "problem": null, "backends": [
+                  "ports": [{"port": 80, "protocol": "tcp"},
+                            {"port": "8000-8099", "protocol": "tcp"}], "algorithm": "weighted",
+                  "affinity": "source_ip", "icmp_echo": "default", "on_no_backend": "reject",
+                  "source_addresses": 4, "forwarding": "nat", "backend_count": 1, "problem": null, "backends": [
                     {"id": 1, "service": "web", "name": "a", "address": "10.0.1.10", "port": 8080,
                      "weight": 100, "state": "active", "status": "up", "slot_ratio": 1}]})");
   const Run run = loom({"service", "show", "web"});
@@ -37,9 +39,13 @@ TEST_F(ServiceCommands, ShowHasTheBackends) {
   EXPECT_EQ(run.out,
             "Service:     web\n"
             "VIPs:        203.0.113.10\n"
-            "Ports:       80/tcp\n"
+            "Ports:       80/tcp,8000-8099/tcp\n"
             "Forwarding:  nat\n"
-            "Algorithm:   maglev\n"
+            "Algorithm:   weighted\n"
+            "Affinity:    source_ip\n"
+            "ICMP echo:   default\n"
+            "No backend:  reject\n"
+            "Sources:     4\n"
             "Backends:    1 of 1 up\n"
             "\n"
             "ID  SERVICE  NAME  ADDRESS         WEIGHT  STATE   STATUS   SHARE\n"

@@ -55,6 +55,10 @@ std::string values_text(const Field& field) {
       return "address:port";
     case FieldType::kPortEntry:
       return "port or mapping";
+    case FieldType::kPorts:
+      return "port, range or `any`";
+    case FieldType::kMac:
+      return "MAC address";
     case FieldType::kPortRange:
     case FieldType::kStatusRange:
       return "number or range";
@@ -136,6 +140,11 @@ TEST(Fields, SayTheDefaultsOfTheConfig) {
   EXPECT_EQ(fallback("ebpf.xdp.load_balancing.maglev_table_size"),
             std::to_string(config.ring_size));
   EXPECT_EQ(fallback("ebpf.maps.backends.max_entries"), std::to_string(config.max_backends));
+  EXPECT_EQ(fallback("ebpf.conntrack.probation_entries"),
+            std::to_string(config.conntrack.probation_entries));
+  EXPECT_EQ(fallback("ebpf.conntrack.max_connections"),
+            std::to_string(config.conntrack.max_connections));
+  EXPECT_EQ(fallback("ebpf.answer_rate"), std::to_string(config.answer_rate));
   EXPECT_EQ(fallback("ebpf.conntrack.max_entries"), std::to_string(config.conntrack.max_entries));
   EXPECT_EQ(fallback("ebpf.maps.connections.max_entries"),
             std::to_string(config.conntrack.max_entries));

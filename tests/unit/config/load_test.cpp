@@ -149,6 +149,70 @@ ebpf:
   EXPECT_EQ(result.config.spec.services, (std::vector<ServiceSpec>{dns, web}));
 }
 
+TEST(Load, PortsAreSinglesRangesOrAny) {
+  const Config config = loaded(
+      "ebpf:\n  interface: e\n  services:\n    - name: web\n      vips: [203.0.113.10]\n"
+      "      ports: [80, \"8000-8099\", 9000-9001, 70-70, any, { port: any, protocol: udp }]\n"
+      "      backends: [{ address: 10.0.1.10 }]\n");
+  const Protocol tcp = Protocol::kTcp;
+  EXPECT_EQ(config.spec.services.at(0).ports,
+            (std::vector<PortSpec>{{80, tcp},
+                                   {8000, tcp, 8099},
+                                   {9000, tcp, 9001},
+                                   {70, tcp},
+                                   PortSpec::any(tcp),
+                                   PortSpec::any(Protocol::kUdp)}));
+}
+
+TEST(Load, ServicesSayHowBackendsAreChosenAndWhatElseIsAnswered) {
+  const Config config = loaded(
+      service("      algorithm: weighted\n      affinity: { mode: source_ip }\n"
+              "      icmp_echo: drop\n      on_no_backend: last_known\n      forwarding: dsr\n"
+              "      encap: { type: ipip, source_pool: [10.9.0.252/30, 10.8.0.1] }\n"));
+  const ServiceSpec& web = config.spec.services.at(0);
+  EXPECT_EQ(web.algorithm, Algorithm::kWeighted);
+  EXPECT_EQ(web.affinity, Affinity::kSourceIp);
+  EXPECT_EQ(web.icmp_echo, EchoPolicy::kDrop);
+  EXPECT_EQ(web.on_no_backend, NoBackendPolicy::kLastKnown);
+  ASSERT_EQ(web.source_pool.size(), 5U);
+  EXPECT_EQ(web.source_pool[0].to_string(), "10.9.0.252");
+  EXPECT_EQ(web.source_pool[3].to_string(), "10.9.0.255");
+  EXPECT_EQ(web.source_pool[4].to_string(), "10.8.0.1");
+}
+
+TEST(Load, ThePageDecidesForServicesThatSayNothing) {
+  const std::string page =
+      "  xdp: { load_balancing: { algorithm: round_robin }, connection_affinity: { enabled: false "
+      "} "
+      "}\n";
+  const Config silent = loaded(service(page));
+  EXPECT_EQ(silent.spec.services.at(0).algorithm, Algorithm::kRoundRobin);
+  EXPECT_EQ(silent.spec.services.at(0).affinity, Affinity::kNone);
+  const Config says =
+      loaded(service("      algorithm: maglev\n      affinity: { mode: five_tuple }\n" + page));
+  EXPECT_EQ(says.spec.services.at(0).algorithm, Algorithm::kMaglev);
+  EXPECT_EQ(says.spec.services.at(0).affinity, Affinity::kFiveTuple);
+}
+
+TEST(Load, FallbackBeyondTheConnectionLimitIsWhatHappensAnyway) {
+  const std::string text =
+      "ebpf:\n  interface: e\n  xdp: { fallback: [connection_limit_exceeded] }\n"
+      "  conntrack: { max_connections: 5000 }\n";
+  EXPECT_EQ(printed(load_config(text), text), "");
+}
+
+TEST(Load, LimitsAndPoliciesOfTheDatapath) {
+  const Config config = loaded(
+      "ebpf:\n  interface: e\n  ipv6_extension_headers: drop\n  answer_rate: 50\n"
+      "  xdp: { extra_macs: [\"00:00:5e:00:01:0a\"] }\n"
+      "  conntrack: { max_connections: 5000, probation_entries: 4096 }\n");
+  EXPECT_TRUE(config.drop_extension_headers);
+  EXPECT_EQ(config.answer_rate, 50U);
+  EXPECT_EQ(config.spec.extra_macs, (std::vector<Mac>{{{0, 0, 0x5e, 0, 1, 0xa}}}));
+  EXPECT_EQ(config.conntrack.max_connections, 5000U);
+  EXPECT_EQ(config.conntrack.probation_entries, 4096U);
+}
+
 TEST(Load, TheImplicitServiceAndNamedOnesStandSideBySide) {
   const Config config = loaded(service(
       "  xdp: { protocols: { tcp: { ports: [8080] } } }\n  backends: [{ address: 10.0.1.12 }]\n"));

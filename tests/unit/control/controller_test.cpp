@@ -33,7 +33,7 @@ Spec two_services() {
 
 class ControllerTest : public ::testing::Test {
  protected:
-  void start(Spec spec) {
+  void start(Spec spec, uint64_t max_connections = 0) {
     links_ = std::make_unique<FakeLinks>(links_to(spec));
     links_->answer_every_target_with(
         {2, {{2, 0, 0, 0, 0, 1}}, {{2, 0, 0, 0, 1, 9}}, 1500, ip("10.0.0.1")});
@@ -41,6 +41,7 @@ class ControllerTest : public ::testing::Test {
     options.spec = std::move(spec);
     options.ring_size = 1009;
     options.overlay_file = overlay_file_;
+    options.max_connections = max_connections;
     Result<std::unique_ptr<Controller>> made = Controller::start(options, dataplane_, *links_);
     ASSERT_TRUE(made);
     controller_ = std::move(*made);
@@ -269,6 +270,37 @@ TEST_F(ControllerTest, ANeighbourThatStopsAnsweringKeepsItsMac) {
   links_->set(links);
   for (int i = 0; i < 300 && now()->generation == generation; ++i) std::this_thread::sleep_for(1ms);
   EXPECT_TRUE(dataplane_.read()->services.at("dsr").backends.at(ep("10.0.0.2")).next_hop);
+}
+
+/// What the first sweep did about the limit.
+std::vector<Limit> first_limits(const FakeDataplane& dataplane) {
+  for (int turn = 0; turn < 500 && dataplane.limits().empty(); ++turn)
+    std::this_thread::sleep_for(10ms);
+  return dataplane.limits();
+}
+
+TEST_F(ControllerTest, SendsNewFlowsToTheStackFromTheConnectionLimitOn) {
+  dataplane_.set_connections(100);
+  start(two_services(), 100);
+  EXPECT_EQ(first_limits(dataplane_), std::vector<Limit>{Limit::kReached});
+}
+
+TEST_F(ControllerTest, TakesBackALimitThatAnEarlierDaemonLeft) {
+  dataplane_.set_connections(100);
+  start(two_services());
+  EXPECT_EQ(first_limits(dataplane_), std::vector<Limit>{Limit::kOpen});
+}
+
+TEST_F(ControllerTest, SnapshotTellsTheSettingsOfAService) {
+  Spec spec = two_services();
+  spec.services[0].affinity = Affinity::kSourceIp;
+  spec.services[0].icmp_echo = EchoPolicy::kDrop;
+  spec.services[0].on_no_backend = NoBackendPolicy::kLastKnown;
+  start(spec);
+  const ServiceView& web = now()->services[1];
+  EXPECT_EQ(web.affinity, Affinity::kSourceIp);
+  EXPECT_EQ(web.icmp_echo, EchoPolicy::kDrop);
+  EXPECT_EQ(web.on_no_backend, NoBackendPolicy::kLastKnown);
 }
 
 }  // namespace

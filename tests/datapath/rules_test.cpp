@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: Apache-2.0
+// Correctness rules of the datapath that have no test file of their own, by number.
+#include <set>
+#include <type_traits>
+
+#include "nat_fixture.hpp"
+
+namespace loom::test {
+namespace {
+
+const Tcp kSynTo80{.dport = 80, .syn = true};
+
+// ---- rule 1: lengths come from IP headers, never from the frame
+
+class Rule01 : public Nat {};
+
+TEST_F(Rule01, PaddingIsNotPartOfThePacket) {
+  serve(kVip4, 80, IPPROTO_TCP, backend_of(LOOM_FORWARD_GUE, "fc00::2"));
+  put_listener(kVip6, 80, IPPROTO_TCP);
+  put_vip(kVip6);
+  for (const Bytes& plain : {Bytes(kFromClient / Ip4{} / kSynTo80 / Payload{"1"}),
+                             Bytes(kFromClient / Ip6{} / kSynTo80 / Payload{"1"})}) {
+    const Bytes want = run(plain).packet;
+    Bytes got = run(padded(plain, 200)).packet;
+    EXPECT_EQ(PacketCheck::problem_of(got), "");
+    ASSERT_EQ(got.size(), want.size() + 200 - plain.size());
+    got.resize(want.size());
+    EXPECT_EQ(got, want);
+  }
+}
+
+TEST_F(Rule01, ALengthBeyondTheFrameIsDropped) {
+  serve(kVip4, 80, IPPROTO_TCP, backend_of(LOOM_FORWARD_IPIP, "10.0.0.2"));
+  put_listener(kVip6, 80, IPPROTO_TCP);
+  put_vip(kVip6);
+  for (const Bytes& plain : {Bytes(kFromClient / Ip4{} / kSynTo80 / Payload{"data"}),
+                             Bytes(kFromClient / Ip6{} / kSynTo80 / Payload{"data"})})
+    for (size_t by = 1; by <= 4; ++by)
+      EXPECT_EQ(verdict(truncated(plain, by)), "DROP_BAD_LENGTH") << by;
+}
+
+// ---- rule 2: header lengths vary and are checked
+
+class Rule02 : public Nat {};
+
+TEST_F(Rule02, EveryLengthOfV4OptionsIsCrossed) {
+  loom_backend nat = backend_of(LOOM_FORWARD_NAT, "10.0.0.2");
+  for (const loom_backend& backend : {backend_of(LOOM_FORWARD_GUE, "fc00::2"), nat}) {
+    serve(kVip4, 80, IPPROTO_TCP, backend);
+    for (size_t length = 0; length <= 40; length += 4) {
+      Ip4 client;
+      client.options = Bytes(length, 1);
+      Outcome got;
+      EXPECT_EQ(verdict(kFromClient / client / kSynTo80 / Payload{"data"}, &got), "FORWARD_TX");
+      EXPECT_EQ(PacketCheck::problem_of(got.packet), "") << length;
+    }
+  }
+}
+
+TEST_F(Rule02, TheTcpDataOffsetIsBoundByThePacket) {
+  serve(kVip4, 80, IPPROTO_TCP, backend_of(LOOM_FORWARD_L2, "10.0.0.2"));
+  const Bytes frame = kFromClient / Ip4{} / kSynTo80 / Payload{"8 bytes."};
+  for (uint8_t words = 0; words < 16; ++words)
+    EXPECT_EQ(verdict(padded(patched(frame, 46, static_cast<uint8_t>(words << 4)), 200)),
+              words >= 5 && words <= 7 ? "FORWARD_TX" : "DROP_BAD_L4")
+        << int{words};
+}
+
+TEST_F(Rule02, TheUdpLengthIsBoundByThePacket) {
+  serve(kVip4, 53, IPPROTO_UDP, backend_of(LOOM_FORWARD_L2, "10.0.0.2"));
+  const Bytes frame = kFromClient / Ip4{} / Udp{} / Payload{"8 bytes."};
+  for (uint8_t length = 0; length < 32; ++length)
+    EXPECT_EQ(verdict(padded(patched(frame, 39, length), 200)),
+              length >= 8 && length <= 16 ? "FORWARD_TX" : "DROP_BAD_L4")
+        << int{length};
+}
+
+// ---- rule 12: an outer source per flow
+
+class Rule12 : public Nat {
+ protected:
+  static loom_backend pooled(loom_forwarding forwarding, const std::string& address) {
+    loom_backend backend = backend_of(forwarding, address);
+    backend.source_first = 100;
+    backend.source_count = 4;
+    for (uint16_t i = 0; i < 4; ++i)
+      put_source(100 + i, (address.find(':') == std::string::npos ? "10.0.1." : "fc00:1::") +
+                              std::to_string(i));
+    return backend;
+  }
+  /// Outer source addresses of many flows, given where the outer header has them.
+  static std::set<std::string> sources(size_t at, size_t length) {
+    std::set<std::string> out;
+    for (uint16_t sport = 1; sport <= 200; ++sport) {
+      const Outcome first = run(kFromClient / Ip4{} / Tcp{.sport = sport, .syn = true});
+      const Outcome second = run(kFromClient / Ip4{} / Tcp{.sport = sport, .syn = true});
+      EXPECT_EQ(first.packet, second.packet) << "one source per flow";
+      EXPECT_EQ(PacketCheck::problem_of(first.packet), "");
+      out.insert(std::string(first.packet.begin(), first.packet.end()).substr(at, length));
+    }
+    return out;
+  }
+};
+
+TEST_F(Rule12, FlowsAreSpreadOverThePool) {
+  for (const loom_forwarding forwarding : {LOOM_FORWARD_IPIP, LOOM_FORWARD_GUE}) {
+    serve(kVip4, 80, IPPROTO_TCP, pooled(forwarding, "10.0.0.2"));
+    EXPECT_EQ(sources(26, 4),
+              (std::set<std::string>{{10, 0, 1, 0}, {10, 0, 1, 1}, {10, 0, 1, 2}, {10, 0, 1, 3}}));
+    serve(kVip4, 80, IPPROTO_TCP, pooled(forwarding, "fc00::2"));
+    EXPECT_EQ(sources(22, 16).size(), 4u);
+  }
+}
+
+TEST_F(Rule12, WithoutAPoolTheBackendsSourceIsUsed) {
+  serve(kVip4, 80, IPPROTO_TCP, backend_of(LOOM_FORWARD_IPIP, "10.0.0.2"));
+  EXPECT_EQ(sources(26, 4), (std::set<std::string>{{10, 0, 0, 1}}));
+}
+
+TEST_F(Rule12, APoolOfTheOtherFamilyIsAnError) {
+  loom_backend backend = pooled(LOOM_FORWARD_IPIP, "10.0.0.2");
+  for (uint32_t i = 100; i < 104; ++i) put_source(i, "fc00:1::1");
+  serve(kVip4, 80, IPPROTO_TCP, backend);
+  EXPECT_EQ(verdict(kFromClient / Ip4{} / kSynTo80), "ABORT_BACKEND_INVALID");
+}
+
+// ---- rule 19: back out of the ingress interface, else a redirect
+
+class Rule19 : public Nat {};
+
+TEST_F(Rule19, TheEgressInterfaceDecides) {
+  for (const loom_forwarding forwarding :
+       {LOOM_FORWARD_L2, LOOM_FORWARD_IPIP, LOOM_FORWARD_GUE, LOOM_FORWARD_NAT}) {
+    loom_backend backend = backend_of(forwarding, "10.0.0.2");
+    serve(kVip4, 80, IPPROTO_TCP, backend);
+    EXPECT_EQ(verdict(kFromClient / Ip4{} / kSynTo80), "FORWARD_TX");
+    backend.ifindex = egress();
+    put_backend(1, backend);
+    EXPECT_EQ(verdict(kFromClient / Ip4{} / kSynTo80), "FORWARD_REDIRECT");
+    backend.ifindex = 999;
+    put_backend(1, backend);
+    EXPECT_EQ(verdict(kFromClient / Ip4{} / kSynTo80), "ABORT_REDIRECT_FAILED");
+  }
+}
+
+// ---- rule 22: hairpins
+
+class Rule22 : public Nat {};
+
+TEST_F(Rule22, APacketForABackendOnThisHostIsLeftToTheStackUntouched) {
+  for (const loom_forwarding forwarding :
+       {LOOM_FORWARD_L2, LOOM_FORWARD_IPIP, LOOM_FORWARD_GUE, LOOM_FORWARD_NAT}) {
+    SetUp();
+    loom_backend backend = backend_of(forwarding, "10.0.0.2");
+    backend.flags = LOOM_BACKEND_F_LOCAL;
+    serve(kVip4, 80, IPPROTO_TCP, backend);
+    for (const Tcp& tcp : {kSynTo80, kAck}) {
+      const Bytes frame = kFromClient / Ip4{.ttl = 1} / tcp;
+      Outcome got;
+      EXPECT_EQ(verdict(frame, &got), "PASS_LOCAL_BACKEND") << forwarding;
+      EXPECT_EQ(got.action, XDP_PASS);
+      EXPECT_EQ(got.packet, frame);
+    }
+  }
+}
+
+TEST_F(Rule22, ABackendMayBeItsOwnClient) {
+  for (const loom_forwarding forwarding : {LOOM_FORWARD_L2, LOOM_FORWARD_IPIP, LOOM_FORWARD_GUE}) {
+    serve(kVip4, 80, IPPROTO_TCP, backend_of(forwarding, "10.0.0.2"));
+    Outcome got;
+    EXPECT_EQ(verdict(kFromBackend / Ip4{.src = "10.0.0.2"} / kSynTo80, &got), "FORWARD_TX");
+    EXPECT_EQ(PacketCheck::problem_of(got.packet), "");
+  }
+  serve_tcp4();
+  const uint16_t port = nat_candidate(flow_of("10.0.0.2", 40000, kVip4, 80, IPPROTO_TCP));
+  EXPECT_EQ(run(kFromBackend / Ip4{.src = "10.0.0.2"} / kSynTo80).packet,
+            Bytes(kToBackend / Ip4{.src = kSource4, .dst = "10.0.0.2", .ttl = 63} /
+                  Tcp{.sport = port, .dport = 8080, .syn = true}));
+  EXPECT_EQ(run(answer(port, {.syn = true, .ack = true})).packet,
+            Bytes(Ether{.dst = kBackendMac, .src = kOurMac} /
+                  Ip4{.src = kVip4, .dst = "10.0.0.2", .ttl = 63} /
+                  Tcp{.sport = 80, .dport = 40000, .syn = true, .ack = true}));
+}
+
+// ---- rule 23: only frames for our own MAC, and the extra ones
+
+class Rule23 : public Nat {};
+
+TEST_F(Rule23, ExtraMacsAreOursToo) {
+  serve(kVip4, 80, IPPROTO_TCP, backend_of(LOOM_FORWARD_L2, "10.0.0.2"));
+  const MacBytes vrrp{0, 0, 0x5e, 0, 1, 7};
+  const Bytes frame = Ether{.dst = vrrp} / Ip4{} / kSynTo80;
+  EXPECT_EQ(verdict(frame), "PASS_NOT_OUR_MAC");
+
+  std::vector<MacBytes> extra = {
+      {2, 9, 9, 9, 9, 1}, {2, 9, 9, 9, 9, 2}, {2, 9, 9, 9, 9, 3}, {2, 9, 9, 9, 9, 4}};
+  for (size_t i = 0; i < extra.size(); ++i) {
+    std::vector<MacBytes> list = extra;
+    list[i] = vrrp;
+    put_interface(kIngress, kOurMac, list);
+    EXPECT_EQ(verdict(frame), "FORWARD_TX") << i;
+    list.resize(i);
+    put_interface(kIngress, kOurMac, list);
+    EXPECT_EQ(verdict(frame), "PASS_NOT_OUR_MAC") << i;
+  }
+  EXPECT_EQ(verdict(Ether{} / Ip4{} / kSynTo80), "FORWARD_TX");
+  EXPECT_EQ(verdict(Ether{.dst = {0, 0, 0, 0, 0, 0}} / Ip4{} / kSynTo80), "PASS_NOT_OUR_MAC");
+}
+
+// ---- rule 31: exact before range before wildcard
+
+class Rule31 : public Nat {
+ protected:
+  void SetUp() override {
+    Nat::SetUp();
+    // Services 1 to 4, each with a backend of its own.
+    for (uint32_t id = 1; id <= 4; ++id) {
+      loom_backend backend = backend_of(LOOM_FORWARD_L2, "10.0.0." + std::to_string(id));
+      backend.service = id;
+      put_backend(id, backend);
+      put_service(id, LOOM_FORWARD_L2);
+      put_ring(id, id);
+    }
+    put_listener(kVip4, 8005, IPPROTO_TCP, {1, 0});
+    put_range(kVip4, 8000, 13, IPPROTO_TCP, {2, 0});  // 8000-8007
+    put_range(kVip4, 8008, 14, IPPROTO_TCP, {2, 0});  // 8008-8011
+    put_range(kVip4, 0, 0, IPPROTO_TCP, {3, 0});
+    put_range(kVip4, 9000, 16, IPPROTO_UDP, {4, 0});
+    put_range("198.51.100.2", 0, 0, IPPROTO_TCP, {4, 0});
+    put_vip(kVip4, LOOM_VIP_F_SERVICE | LOOM_VIP_F_RANGES);
+  }
+  static uint32_t service_of(const Bytes& frame) {
+    counted();
+    run(frame);
+    const Counted counts = counted();
+    return counts.backends.empty() ? 0 : counts.backends.begin()->first;
+  }
+  static uint32_t service_of(uint16_t port) {
+    return service_of(kFromClient / Ip4{} / Tcp{.dport = port, .syn = true});
+  }
+};
+
+TEST_F(Rule31, TheMostSpecificListenerTakesThePacket) {
+  EXPECT_EQ(service_of(8005), 1u);
+  for (const uint16_t port : std::vector<uint16_t>{8000, 8004, 8006, 8011})
+    EXPECT_EQ(service_of(port), 2u) << port;
+  for (const uint16_t port : std::vector<uint16_t>{1, 7999, 8012, 65535})
+    EXPECT_EQ(service_of(port), 3u) << port;
+}
+
+TEST_F(Rule31, ProtocolAndAddressMustMatch) {
+  EXPECT_EQ(service_of(kFromClient / Ip4{} / Udp{.dport = 9000}), 4u);
+  EXPECT_EQ(verdict(kFromClient / Ip4{} / Udp{.dport = 9001}), "DROP_NO_SERVICE");
+  put_vip("198.51.100.3", LOOM_VIP_F_SERVICE | LOOM_VIP_F_RANGES);
+  EXPECT_EQ(verdict(kFromClient / Ip4{.dst = "198.51.100.3"} / kSynTo80), "DROP_NO_SERVICE");
+  put_vip("198.51.100.2", LOOM_VIP_F_SERVICE | LOOM_VIP_F_RANGES);
+  EXPECT_EQ(service_of(kFromClient / Ip4{.dst = "198.51.100.2"} / kSynTo80), 4u);
+}
+
+TEST_F(Rule31, WithoutItsFlagAVipHasNoRanges) {
+  put_vip(kVip4);
+  EXPECT_EQ(verdict(kFromClient / Ip4{} / Tcp{.dport = 8000, .syn = true}), "DROP_NO_SERVICE");
+}
+
+TEST_F(Rule31, AnExactPassthroughPortIsExcludedFromARange) {
+  put_listener(kVip4, 8001, IPPROTO_TCP, {0, LOOM_LISTENER_F_PASS});
+  EXPECT_EQ(verdict(kFromClient / Ip4{} / Tcp{.dport = 8001, .syn = true}), "PASS_PASSTHROUGH");
+}
+
+}  // namespace
+}  // namespace loom::test
