@@ -69,7 +69,7 @@ static __always_inline bool answer_has_sender(const struct packet *pkt)
 
 /* Only the first fragment has what the sender needs to know its packet again.
  */
-static __always_inline bool answer_is_first(struct xdp_md *ctx,
+static __always_inline bool answer_is_first(loom_ctx *ctx,
 					    const struct packet *pkt)
 {
 	struct cursor cur = cursor_init(ctx);
@@ -172,7 +172,7 @@ static __always_inline __u32 answer_kind(enum loom_verdict reply, bool is_v4)
 
 /* The way out of a packet for which balance() found `verdict`. */
 static __always_inline enum loom_verdict
-answer(struct xdp_md *ctx, const struct packet *pkt, enum loom_verdict verdict)
+answer(loom_ctx *ctx, const struct packet *pkt, enum loom_verdict verdict)
 {
 	enum loom_verdict reply;
 	__u32 mtu = 0;

@@ -7,13 +7,15 @@
 #include <stddef.h>
 #include <bpf/bpf_helpers.h>
 
+#include "ctx.h"
+
 /* The unparsed rest of a packet. Invalid after bpf_xdp_adjust_head(). */
 struct cursor {
 	void *pos;
 	void *end;
 };
 
-static __always_inline struct cursor cursor_init(const struct xdp_md *ctx)
+static __always_inline struct cursor cursor_init(const loom_ctx *ctx)
 {
 	return (struct cursor){
 		.pos = (void *)(long)ctx->data,

@@ -178,7 +178,7 @@ static __always_inline __s64 encap_sum_tail(struct cursor *cur, __u32 len)
  * the tail first: so the verifier walks each loop once, not once per way to get
  * here, and not once per length of the chunks before it.
  */
-__noinline int encap_sum_bytes(struct xdp_md *ctx, __u32 offset, __u32 len)
+__noinline int encap_sum_bytes(loom_ctx *ctx, __u32 offset, __u32 len)
 {
 	__u32 tail = len % ENCAP_SUM_CHUNK;
 	struct cursor cur = cursor_init(ctx);
@@ -217,7 +217,7 @@ __noinline int encap_sum_bytes(struct xdp_md *ctx, __u32 offset, __u32 len)
  * bytes behind the UDP length, is added up, and so are fragments and extension
  * headers.
  */
-static __always_inline int encap_sum_payload(struct xdp_md *ctx,
+static __always_inline int encap_sum_payload(loom_ctx *ctx,
 					     const struct packet *pkt)
 {
 	__u32 offset = pkt->is_v4 ? pkt->l4_offset
@@ -326,7 +326,7 @@ static __always_inline bool encap_write(struct cursor *cur,
 }
 
 static __always_inline enum loom_verdict
-encap_forward(struct xdp_md *ctx, const struct packet *pkt,
+encap_forward(loom_ctx *ctx, const struct packet *pkt,
 	      const struct loom_backend *backend, const struct next_hop *hop)
 {
 	bool outer_v4 = addr_is_v4(&backend->addr);
@@ -359,7 +359,7 @@ encap_forward(struct xdp_md *ctx, const struct packet *pkt,
 }
 
 static __always_inline enum loom_verdict
-encap_forward_l2(struct xdp_md *ctx, const struct packet *pkt,
+encap_forward_l2(loom_ctx *ctx, const struct packet *pkt,
 		 const struct next_hop *hop)
 {
 	const struct next_hop_frame frame = {

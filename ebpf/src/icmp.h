@@ -79,7 +79,7 @@ static __always_inline bool icmp_echo_ip(struct cursor *cur,
 /* In place. Neither the sum of the addresses nor ICMPv6's pseudo-header changes
  * when source and destination change places.
  */
-static __always_inline bool icmp_echo_as(struct xdp_md *ctx,
+static __always_inline bool icmp_echo_as(loom_ctx *ctx,
 					 const struct packet *pkt)
 {
 	struct cursor cur = cursor_init(ctx);
@@ -110,7 +110,7 @@ static __always_inline bool icmp_echo_as(struct xdp_md *ctx,
 }
 
 /* 0: the packet is not all there. */
-__noinline int icmp_echo_reply(struct xdp_md *ctx)
+__noinline int icmp_echo_reply(loom_ctx *ctx)
 {
 	const struct scratch *scratch = scratch_get();
 	struct packet pkt;
@@ -125,9 +125,8 @@ __noinline int icmp_echo_reply(struct xdp_md *ctx)
 	return icmp_echo_as(ctx, &pkt);
 }
 
-static __always_inline enum loom_verdict icmp_echo(struct xdp_md *ctx,
-						   const struct packet *pkt,
-						   const struct loom_vip *vip)
+static __always_inline enum loom_verdict
+icmp_echo(loom_ctx *ctx, const struct packet *pkt, const struct loom_vip *vip)
 {
 	if (vip->flags & LOOM_VIP_F_ECHO_DROP)
 		return LOOM_DROP_ECHO;
@@ -204,8 +203,7 @@ icmp_select(struct packet *pkt, const struct scratch_quote *quote,
 }
 
 static __always_inline enum loom_verdict
-icmp_send(struct xdp_md *ctx, struct packet *pkt,
-	  const struct loom_backend *backend)
+icmp_send(loom_ctx *ctx, struct packet *pkt, const struct loom_backend *backend)
 {
 	enum loom_verdict verdict;
 	struct next_hop hop;
@@ -240,9 +238,8 @@ icmp_unknown(const struct loom_vip *vip)
 					: LOOM_DROP_ICMP_UNKNOWN;
 }
 
-static __always_inline enum loom_verdict icmp_error(struct xdp_md *ctx,
-						    struct scratch *scratch,
-						    const struct loom_vip *vip)
+static __always_inline enum loom_verdict
+icmp_error(loom_ctx *ctx, struct scratch *scratch, const struct loom_vip *vip)
 {
 	struct selection sel = {};
 	enum loom_verdict verdict;
@@ -270,7 +267,7 @@ static __always_inline bool icmp_is_error(const struct packet *pkt, __u8 type)
 
 /* ---- the way out of ICMP to a VIP ---------------------------------------- */
 
-static __always_inline enum loom_verdict icmp(struct xdp_md *ctx,
+static __always_inline enum loom_verdict icmp(loom_ctx *ctx,
 					      struct scratch *scratch)
 {
 	struct packet *pkt = &scratch->pkt;

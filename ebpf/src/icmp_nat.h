@@ -143,7 +143,7 @@ static __always_inline bool icmp_rewrite(struct cursor *cur,
 	return true;
 }
 
-static __always_inline bool icmp_translate_as(struct xdp_md *ctx,
+static __always_inline bool icmp_translate_as(loom_ctx *ctx,
 					      const struct scratch *scratch,
 					      const struct packet *pkt)
 {
@@ -156,7 +156,7 @@ static __always_inline bool icmp_translate_as(struct xdp_md *ctx,
 }
 
 /* 0: the packet is not all there. The frame has its next Ethernet header. */
-__noinline int icmp_translate(struct xdp_md *ctx)
+__noinline int icmp_translate(loom_ctx *ctx)
 {
 	const struct scratch *scratch = scratch_get();
 	struct packet pkt;
@@ -176,7 +176,7 @@ __noinline int icmp_translate(struct xdp_md *ctx)
  * another.
  */
 static __always_inline enum loom_verdict
-icmp_send_translated(struct xdp_md *ctx, struct scratch *scratch)
+icmp_send_translated(loom_ctx *ctx, struct scratch *scratch)
 {
 	const struct next_hop_frame frame = {
 		.hop = &scratch->hop,
@@ -235,7 +235,7 @@ icmp_hop_to_client(const struct loom_flow_entry *entry, struct next_hop *hop)
 }
 
 /* CONTINUE: not about a translated packet of a flow in the table. */
-static __always_inline enum loom_verdict icmp_nat(struct xdp_md *ctx,
+static __always_inline enum loom_verdict icmp_nat(loom_ctx *ctx,
 						  struct scratch *scratch)
 {
 	struct loom_flow key = flow_reverse(&scratch->quote.flow);

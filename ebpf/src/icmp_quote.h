@@ -124,7 +124,7 @@ static __always_inline bool icmp_quote_parse(struct cursor *cur,
 }
 
 /* Into scratch->quote; 0: it is of no flow of ours. */
-__noinline int icmp_read_quote(struct xdp_md *ctx)
+__noinline int icmp_read_quote(loom_ctx *ctx)
 {
 	struct scratch *scratch = scratch_get();
 	struct scratch_quote quote = {};

@@ -101,7 +101,7 @@ static __always_inline bool nat_rewrite_udp(struct cursor *cur,
 }
 
 /* The packet leaves as `to`, through hop. */
-static __always_inline enum loom_verdict nat_send(struct xdp_md *ctx,
+static __always_inline enum loom_verdict nat_send(loom_ctx *ctx,
 						  const struct packet *pkt,
 						  const struct loom_flow *to,
 						  const struct next_hop *hop)
@@ -128,7 +128,7 @@ static __always_inline enum loom_verdict nat_send(struct xdp_md *ctx,
 /* ---- client to backend ------------------------------------------------- */
 
 static __always_inline enum loom_verdict
-nat_forward(struct xdp_md *ctx, struct packet *pkt, const struct selection *sel,
+nat_forward(loom_ctx *ctx, struct packet *pkt, const struct selection *sel,
 	    const struct next_hop *hop)
 {
 	const struct loom_backend *backend = sel->backend;
@@ -180,8 +180,7 @@ nat_find_reply(enum flow_table table, const struct packet *pkt)
 }
 
 static __always_inline enum loom_verdict
-nat_send_reply(struct xdp_md *ctx, struct packet *pkt,
-	       struct loom_flow_entry *entry)
+nat_send_reply(loom_ctx *ctx, struct packet *pkt, struct loom_flow_entry *entry)
 {
 	const struct loom_interface *iface;
 	struct next_hop hop = { .ifindex = entry->peer_ifindex };
@@ -218,7 +217,7 @@ static __always_inline bool nat_is_handover(void)
  * an older table, one we do not find may still come.
  */
 static __always_inline enum loom_verdict
-nat_reply(struct xdp_md *ctx, struct packet *pkt, const struct loom_vip *vip)
+nat_reply(loom_ctx *ctx, struct packet *pkt, const struct loom_vip *vip)
 {
 	__u16 port = bpf_ntohs(pkt->flow.dport);
 	struct loom_flow_entry *entry;

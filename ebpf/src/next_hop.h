@@ -33,10 +33,10 @@ struct next_hop_frame {
 
 /* Asks the kernel, with the routes of the ingress interface's namespace. */
 static __always_inline enum loom_verdict
-next_hop_from_fib(struct xdp_md *ctx, const struct loom_backend *backend,
+next_hop_from_fib(loom_ctx *ctx, const struct loom_backend *backend,
 		  struct next_hop *hop)
 {
-	struct bpf_fib_lookup fib = { .ifindex = ctx->ingress_ifindex };
+	struct bpf_fib_lookup fib = { .ifindex = ctx_ingress(ctx) };
 
 	if (addr_is_zero(&backend->source))
 		return LOOM_DROP_NO_NEXT_HOP;
@@ -60,7 +60,7 @@ next_hop_from_fib(struct xdp_md *ctx, const struct loom_backend *backend,
 }
 
 static __always_inline enum loom_verdict
-next_hop_resolve(struct xdp_md *ctx, const struct loom_backend *backend,
+next_hop_resolve(loom_ctx *ctx, const struct loom_backend *backend,
 		 struct next_hop *hop)
 {
 	if (!(backend->flags & LOOM_BACKEND_F_NEXT_HOP))
@@ -118,7 +118,7 @@ static __always_inline bool next_hop_write(struct cursor *cur,
  * cursors are invalid afterwards.
  */
 static __always_inline enum loom_verdict
-next_hop_open(struct xdp_md *ctx, const struct packet *pkt,
+next_hop_open(loom_ctx *ctx, const struct packet *pkt,
 	      const struct next_hop_frame *frame, struct cursor *cur)
 {
 	int shift = -(int)frame->room;

@@ -89,7 +89,7 @@ static __always_inline __be16 packet_ethertype(const struct packet *pkt)
 }
 
 /* Length of the frame with all its fragments in memory (xdp.frags). */
-static __always_inline __u32 packet_frame_len(struct xdp_md *ctx)
+static __always_inline __u32 packet_frame_len(loom_ctx *ctx)
 {
 	if (loom_config.features & LOOM_FEATURE_FRAGS)
 		return bpf_xdp_get_buff_len(ctx);

@@ -37,8 +37,8 @@ _Static_assert(sizeof(struct reply_icmp) == 8, "RFC 792");
 /* ---- headers ------------------------------------------------------------ */
 
 /* The hop the packet came from. */
-static __always_inline bool
-reply_hop(struct xdp_md *ctx, const struct packet *pkt, struct next_hop *hop)
+static __always_inline bool reply_hop(loom_ctx *ctx, const struct packet *pkt,
+				      struct next_hop *hop)
 {
 	struct cursor cur = cursor_init(ctx);
 	const struct ethhdr *eth = cursor_take(&cur, sizeof(*eth));
@@ -112,7 +112,7 @@ static __always_inline __u64 reply_pseudo(const struct packet *pkt, __u8 proto,
 /* How much of the packet goes back. Only what is in the linear part of the
  * frame can be summed up.
  */
-static __always_inline __u32 reply_quote_len(struct xdp_md *ctx,
+static __always_inline __u32 reply_quote_len(loom_ctx *ctx,
 					     const struct packet *pkt)
 {
 	__u32 max = pkt->is_v4 ? REPLY_V4_MAX : REPLY_V6_MAX;
@@ -129,9 +129,8 @@ static __always_inline __u32 reply_quote_len(struct xdp_md *ctx,
  * front of that, and cuts it off behind the quote. Where there is no headroom
  * the frame is as it was.
  */
-static __always_inline bool reply_open(struct xdp_md *ctx,
-				       const struct packet *pkt, __u32 room,
-				       __u32 quote)
+static __always_inline bool reply_open(loom_ctx *ctx, const struct packet *pkt,
+				       __u32 room, __u32 quote)
 {
 	int tail = pkt->l3_offset + quote - pkt->frame_len;
 	struct next_hop hop;
@@ -147,7 +146,7 @@ static __always_inline bool reply_open(struct xdp_md *ctx,
 	       !(tail && bpf_xdp_adjust_tail(ctx, tail));
 }
 
-static __always_inline bool reply_write_icmp(struct xdp_md *ctx,
+static __always_inline bool reply_write_icmp(loom_ctx *ctx,
 					     const struct packet *pkt,
 					     const struct reply_icmp *icmp,
 					     __u32 quote)
@@ -165,9 +164,8 @@ static __always_inline bool reply_write_icmp(struct xdp_md *ctx,
 	return out;
 }
 
-static __always_inline bool reply_error_as(struct xdp_md *ctx,
-					   const struct packet *pkt, __u32 kind,
-					   __u32 mtu)
+static __always_inline bool
+reply_error_as(loom_ctx *ctx, const struct packet *pkt, __u32 kind, __u32 mtu)
 {
 	__u32 room = reply_ip_len(pkt) + sizeof(struct reply_icmp);
 	__u32 quote = reply_quote_len(ctx, pkt);
@@ -192,7 +190,7 @@ static __always_inline bool reply_error_as(struct xdp_md *ctx,
 }
 
 /* 0: there is no room in front of the packet. */
-__noinline int reply_error(struct xdp_md *ctx, __u32 kind, __u32 mtu)
+__noinline int reply_error(loom_ctx *ctx, __u32 kind, __u32 mtu)
 {
 	const struct scratch *scratch = scratch_get();
 	struct packet pkt;
@@ -237,7 +235,7 @@ reply_reset_header(const struct packet *pkt, const struct tcphdr *tcp)
 }
 
 /* Where the packet was; it is never shorter than the answer. */
-static __always_inline bool reply_reset_as(struct xdp_md *ctx,
+static __always_inline bool reply_reset_as(loom_ctx *ctx,
 					   const struct packet *pkt)
 {
 	__u32 len = pkt->l3_offset + reply_ip_len(pkt) + sizeof(struct tcphdr);
@@ -275,7 +273,7 @@ static __always_inline bool reply_reset_as(struct xdp_md *ctx,
 }
 
 /* 0: the frame cannot be shortened. */
-__noinline int reply_reset(struct xdp_md *ctx)
+__noinline int reply_reset(loom_ctx *ctx)
 {
 	const struct scratch *scratch = scratch_get();
 	struct packet pkt;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What the functions of one run of a program hand to each other in memory,
- * because global functions take only numbers, and the stack is for one of them.
+/* What the functions and programs that one packet runs through hand to each
+ * other in memory: global functions take only numbers, tail calls nothing.
  */
 #pragma once
 
@@ -8,6 +8,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "loom/abi.h"
+#include "loom/verdict.h"
 #include "next_hop.h"
 #include "packet.h"
 
@@ -19,15 +20,17 @@ struct scratch_quote {
 };
 
 struct scratch {
-	struct packet pkt; /* as balance() left it */
+	enum loom_verdict verdict; /* of balance(): why there is more to do */
+	__u32 backend;             /* and the id that it chose, if any */
+	struct packet pkt;
 	struct scratch_quote quote;
 	struct loom_flow outer; /* translated: how the error leaves, */
 	struct loom_flow inner; /* and what it quotes then */
 	struct next_hop hop;
 };
 
-/* Datapath writes; nothing of it outlives one run. One per CPU: nothing else
- * runs the program there meanwhile.
+/* Datapath writes; nothing of it outlives one packet. One per CPU: nothing else
+ * runs the programs there meanwhile.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -29,10 +29,9 @@ interface_lookup(__u32 ifindex)
 /* One of the interface's other MACs? A global function: the verifier walks the
  * comparisons once, and not once with each outcome.
  */
-__noinline int interface_has_extra_mac(struct xdp_md *ctx)
+__noinline int interface_has_extra_mac(loom_ctx *ctx)
 {
-	const struct loom_interface *iface =
-		interface_lookup(ctx->ingress_ifindex);
+	const struct loom_interface *iface = interface_lookup(ctx_ingress(ctx));
 	struct cursor cur = cursor_init(ctx);
 	const struct ethhdr *eth = cursor_take(&cur, sizeof(*eth));
 
@@ -46,7 +45,7 @@ __noinline int interface_has_extra_mac(struct xdp_md *ctx)
 
 /* On a promiscuous interface or a hub, other hosts' frames arrive too. */
 static __always_inline enum loom_verdict
-interface_check(struct xdp_md *ctx, const struct packet *pkt)
+interface_check(loom_ctx *ctx, const struct packet *pkt)
 {
 	const struct loom_interface *iface = interface_lookup(pkt->ingress);
 	struct cursor cur = cursor_init(ctx);

@@ -267,16 +267,16 @@ bool BpfDataplane::runs_on(uint32_t ifindex) const {
   });
 }
 
-/// The last interface that ran the old generation's program has the new one: nobody uses the old
-/// maps any more.
+/// Once the last interface that ran the old program has the new one, nobody uses what only the old
+/// one needs.
 Result<void> BpfDataplane::finish_switch() {
-  if (!datapath_.migration_pending()) return {};
+  if (!datapath_.switch_pending()) return {};
   for (const std::string& interface : datapath_.pins().links()) {
     const Result<std::optional<PinnedLink>> link = pinned_link(datapath_.pins(), interface);
     if (!link) return link.error();
     if (*link && (*link)->ifindex != 0 && (*link)->program_id != datapath_.program_id()) return {};
   }
-  return datapath_.finish_migration();
+  return datapath_.finish_switch();
 }
 
 Result<void> BpfDataplane::on(const Detach& step) {

@@ -28,11 +28,6 @@ void wait_for_packets_in_flight() {
   syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
 }
 
-int possible_cpus() {
-  static const int count = libbpf_num_possible_cpus();
-  return count;
-}
-
 namespace {
 
 struct Destroy {
@@ -48,7 +43,14 @@ bool kernel_has_frags() {
 }
 
 bool is_pinned_map(const bpf_map* map) {
-  return !bpf_map__is_internal(map);
+  return !bpf_map__is_internal(map) && bpf_map__type(map) != BPF_MAP_TYPE_PROG_ARRAY;
+}
+
+constexpr char kLaterPrograms[] = "loom_xdp_later";
+
+/// Named after what was loaded: until all interfaces run the new program, both arrays are in use.
+std::string later_programs_pin(uint64_t digest) {
+  return std::string(kLaterPrograms) + "-" + std::to_string(digest);
 }
 
 /// Same type, sizes and limit: a map of the old generation can serve the new program.
@@ -129,10 +131,9 @@ class DatapathOpener {
     rodata.fragment_timeout = uint64_t{config.fragment_timeout_s} * config.hz;
     rodata.hz = config.hz;
     // Not by the section name: libbpf 1.1 would ask for it on kernels that refuse it.
-    if (kernel_has_frags()) {
-      bpf_program* program = skeleton_->progs.loom_xdp;
-      bpf_program__set_flags(program, bpf_program__flags(program) | BPF_F_XDP_HAS_FRAGS);
-    }
+    bpf_program* program = nullptr;
+    bpf_object__for_each_program(program, skeleton_->obj) if (kernel_has_frags())
+        bpf_program__set_flags(program, bpf_program__flags(program) | BPF_F_XDP_HAS_FRAGS);
 
     size_t size = 0;
     const auto* code = static_cast<const char*>(loom_xdp::elf_bytes(&size));
@@ -140,6 +141,7 @@ class DatapathOpener {
                   .add(std::string_view(code, size))
                   .add(std::string_view(reinterpret_cast<const char*>(&rodata), sizeof(rodata)))
                   .value();
+    out_.later_programs_pin_ = later_programs_pin(digest_);
     return {};
   }
 
@@ -189,10 +191,13 @@ class DatapathOpener {
     if (old_digest_ == digest_) {
       Result<UniqueFd> program = open_pin(out_.pins_.program(out_.generation_, "loom_xdp"));
       Result<UniqueFd> clock = open_pin(out_.pins_.program(out_.generation_, "loom_clock"));
-      if (program && clock) {
+      Result<UniqueFd> later =
+          open_pin(out_.pins_.program(out_.generation_, out_.later_programs_pin_));
+      if (program && clock && later) {
         out_.maps_ = std::move(old_);
         out_.program_ = std::move(*program);
         out_.clock_program_ = std::move(*clock);
+        out_.later_programs_ = std::move(*later);
         out_.origin_ = Datapath::Origin::kAdopted;
         return {};
       }
@@ -256,7 +261,7 @@ class DatapathOpener {
       Result<UniqueFd> old = open_pin(out_.pins_.map(other, name));
       if (old) out_.old_maps_.emplace(name, std::move(*old));
     }
-    return out_.finish_migration();
+    return out_.finish_switch();
   }
 
   Result<void> load_and_pin() {
@@ -273,6 +278,10 @@ class DatapathOpener {
           return done;
       out_.maps_.insert_or_assign(name, std::move(fd));
     }
+    if (Result<void> done = keep(bpf_map__fd(skeleton_->maps.loom_xdp_later),
+                                 out_.later_programs_pin_, out_.later_programs_);
+        !done)
+      return done;
     if (Result<void> done = keep_program(skeleton_->progs.loom_xdp, out_.program_); !done)
       return done;
     if (Result<void> done = keep_program(skeleton_->progs.loom_clock, out_.clock_program_); !done)
@@ -281,10 +290,13 @@ class DatapathOpener {
   }
 
   Result<void> keep_program(const bpf_program* program, UniqueFd& out) {
-    out.reset(fcntl(bpf_program__fd(program), F_DUPFD_CLOEXEC, 0));
-    if (!out) return Error(errno, "keep a program");
-    return pin_replacing(out.get(),
-                         out_.pins_.program(out_.generation_, bpf_program__name(program)));
+    return keep(bpf_program__fd(program), bpf_program__name(program), out);
+  }
+
+  Result<void> keep(int fd, const std::string& name, UniqueFd& out) {
+    out.reset(fcntl(fd, F_DUPFD_CLOEXEC, 0));
+    if (!out) return Error(errno, "keep " + name);
+    return pin_replacing(out.get(), out_.pins_.program(out_.generation_, name));
   }
 
   Result<void> write_meta() {
@@ -344,7 +356,22 @@ Result<loom_clock> Datapath::now() const {
   return clock->value_or(loom_clock{});
 }
 
-Result<void> Datapath::finish_migration() {
+std::vector<std::string> Datapath::old_programs() const {
+  std::vector<std::string> pins = pins_.programs(generation_);
+  std::erase_if(pins, [&](const std::string& pin) {
+    return !pin.starts_with(kLaterPrograms) || pin == later_programs_pin_;
+  });
+  return pins;
+}
+
+bool Datapath::switch_pending() const {
+  return !old_maps_.empty() || !old_programs().empty();
+}
+
+Result<void> Datapath::finish_switch() {
+  for (const std::string& pin : old_programs())
+    if (unlink(pins_.program(generation_, pin).c_str()) != 0)
+      return Error(errno, "remove the pin " + pin);
   if (old_maps_.empty()) return {};
   // Current before the copies: a start after a crash must go on here and not begin again, or the
   // flows made since the switch would be lost.

@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "lb/base/result.hpp"
 #include "lb/base/unique_fd.hpp"
@@ -48,7 +49,7 @@ class Datapath {
     kReplaced,      ///< There were pins, of another ABI or damaged; what is attached still runs.
     kAdopted,       ///< Everything as it was.
     kReprogrammed,  ///< Other programs over the same maps.
-    kMigrated,      ///< Other map layouts: contents copied; finish_migration() is due.
+    kMigrated,      ///< Other map layouts: contents copied; finish_switch() is due.
   };
 
   /// The datapath under `pins` for `config`. Nothing is attached or detached by this.
@@ -77,22 +78,29 @@ class Datapath {
   /// One LOOM_SETTING_*; the others stay. Any thread.
   Result<void> change_setting(uint32_t setting, bool on) const;
 
-  /// After all interfaces run the new program: makes its generation the current one, brings over
-  /// what the old program did since open(), and lets go of the old generation. A start that finds
-  /// this interrupted does it again. Without a migration: nothing.
-  Result<void> finish_migration();
-  [[nodiscard]] bool migration_pending() const { return !old_maps_.empty(); }
+  /// After all interfaces run the new program: lets go of what only the old one used. If maps
+  /// changed their layout, first makes the new generation the current one and brings over what the
+  /// old program did since open(). A start that finds this interrupted does it again.
+  Result<void> finish_switch();
+  [[nodiscard]] bool switch_pending() const;
 
  private:
   explicit Datapath(Pins pins) : pins_(std::move(pins)) {}
+
+  /// Pins of the arrays that only earlier programs call.
+  [[nodiscard]] std::vector<std::string> old_programs() const;
 
   Pins pins_;
   std::string generation_;
   Origin origin_ = Origin::kFresh;
   DatapathConfig config_;
   MapSet maps_;
-  MapSet old_maps_;  ///< kMigrated until finish_migration().
+  MapSet old_maps_;  ///< kMigrated until finish_switch().
   UniqueFd program_;
+  /// The array of the programs that program_ calls, one per load. The kernel empties one that has
+  /// neither descriptor nor pin.
+  UniqueFd later_programs_;
+  std::string later_programs_pin_;
   UniqueFd clock_program_;
   uint32_t program_id_ = 0;
   std::string program_tag_;

@@ -154,6 +154,10 @@ std::string Pins::program(const std::string& generation, const std::string& name
   return path_ + "/" + generation + "/progs/" + name;
 }
 
+std::vector<std::string> Pins::programs(const std::string& generation) const {
+  return names_in(path_ + "/" + generation + "/progs");
+}
+
 std::string Pins::link(const std::string& interface) const {
   return path_ + "/links/" + pin_name(interface);
 }

@@ -5,7 +5,7 @@
 //   PIN_PATH/g7/maps/NAME       every map of the datapath
 //   PIN_PATH/g7/rings/SERVICE   the inner map of each ring (reading it back through the outer map
 //                               would need CAP_SYS_ADMIN)
-//   PIN_PATH/g7/progs/NAME      the programs
+//   PIN_PATH/g7/progs/NAME      the programs, and the array of those they call
 //   PIN_PATH/links/INTERFACE    the attachments; they outlive generations
 //
 // Two lifetimes: a map or link lives as long as its pin or a program that uses it; closing our
@@ -42,6 +42,8 @@ class Pins {
   [[nodiscard]] std::string map(const std::string& generation, const std::string& name) const;
   [[nodiscard]] std::string ring(const std::string& generation, const std::string& service) const;
   [[nodiscard]] std::string program(const std::string& generation, const std::string& name) const;
+  /// Their names.
+  [[nodiscard]] std::vector<std::string> programs(const std::string& generation) const;
   [[nodiscard]] std::string link(const std::string& interface) const;
   /// Gives the link of an interface that was renamed its new name.
   Result<void> rename_link(const std::string& from, const std::string& to);

@@ -373,6 +373,7 @@ TEST_F(Verdict, WithoutHeadroomThePacketIsDroppedAsItCame) {
 // No row for these, because:
 const std::map<loom_verdict, const char*> kWithoutRow = {
     {LOOM_DROP_NO_HEADROOM, "needs a frame with metadata: the test above"},
+    {LOOM_ABORT_NO_PROGRAM, "needs programs taken away: later_test.cpp"},
     {LOOM_DROP_EXTENSION_HEADER, "needs another configuration: extension_drop_test.cpp"},
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// loom_xdp loads, and how far the verifier's limit is.
+// The programs load, and how far the verifier's limit is.
 #include <cstdio>
 
 #include "support/bpf_program.hpp"
@@ -12,9 +12,10 @@ constexpr uint32_t kBudget = 250000;  // Of the kernel's million.
 class Verifier : public Datapath {};
 
 TEST_F(Verifier, InstructionsProcessedStayWithinTheBudget) {
-  const uint32_t count = verified_instructions();
-  std::printf("loom_xdp: %u instructions processed, at most %u\n", count, kBudget);
-  EXPECT_LE(count, kBudget);
+  for (const auto& [name, count] : verified_instructions()) {
+    std::printf("%-16s %6u instructions processed, at most %u\n", name.c_str(), count, kBudget);
+    EXPECT_LE(count, kBudget);
+  }
 }
 
 }  // namespace

@@ -82,6 +82,29 @@ for service in nat dsr; do
     equal "$(awk '$1 == "total" { print $2, $3 }' "$bed_dir/log/transfer-$service")" "$connections 0"
 done
 
+say "other programs over the same maps: a changed answer_rate, under pings and a transfer"
+spawn client transfer-reprogram "$bed_build/tests/tools/transfer" run "$nat_vip" "$transfer_port" \
+  "$connections" 60
+transfer_pid=$spawned
+spawn client ping ping -i 0.01 -w 60 "$nat_vip"
+ping_pid=$spawned
+check "all connected" wait_for 8 grep -qx "connected $connections" "$bed_dir/log/transfer-reprogram"
+sed -i 's/^ebpf:/ebpf:\n  answer_rate: 5000/' "$config"
+loomd_stop KILL
+loomd_start "$config" "${four[@]}"
+check "programs are new, maps are not" logged "datapath adopted from pins, with a new program"
+check "another program is attached" [ "$(program_id)" != "$first_program" ]
+check "the old one and what it called are gone" \
+  equal "$(find "$bed_bpf" -name 'loom_xdp_later-*' | wc -l)" 1
+sleep 1
+kill -INT "$ping_pid"
+kill "$transfer_pid"
+wait "$ping_pid" "$transfer_pid" || true
+check "every ping was answered" grep -q " 0% packet loss" "$bed_dir/log/ping"
+check "none of $connections broke" \
+  equal "$(awk '$1 == "total" { print $2, $3 }' "$bed_dir/log/transfer-reprogram")" "$connections 0"
+first_program=$(program_id)
+
 say "SIGTERM with on_exit: keep (default)"
 loomd_stop TERM
 check "the program stays" equal "$(program_id)" "$first_program"

@@ -43,8 +43,8 @@ UniqueFd make_ring() {
                                  kRingSize, &options));
 }
 
-/// Of loom_xdp, only the statistics: struct bpf_prog_info has them since 5.16, the log always.
-std::array<char, 65536> verifier_log{};
+/// By program; only the statistics: struct bpf_prog_info has them since 5.16, the log always.
+std::map<std::string, std::array<char, 65536>> verifier_logs;
 constexpr uint32_t kLogStatistics = 4;
 
 LoadOptions load_options;
@@ -55,9 +55,13 @@ Skeleton open_and_load(uint32_t frags_flag) {
   skeleton->rodata->loom_config.ring_size = kRingSize;
   skeleton->rodata->loom_config.features =
       load_options.features | (frags_flag ? LOOM_FEATURE_FRAGS : 0);
-  bpf_program__set_flags(skeleton->progs.loom_xdp, frags_flag);
-  bpf_program__set_log_level(skeleton->progs.loom_xdp, kLogStatistics);
-  bpf_program__set_log_buf(skeleton->progs.loom_xdp, verifier_log.data(), verifier_log.size());
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, skeleton->obj) {
+    auto& log = verifier_logs[bpf_program__name(program)];
+    bpf_program__set_flags(program, frags_flag);
+    bpf_program__set_log_level(program, kLogStatistics);
+    bpf_program__set_log_buf(program, log.data(), log.size());
+  }
   // libbpf 1.1 cannot resize an inner map, only take the shape of another.
   const UniqueFd shape = make_ring();
   bpf_map__set_inner_map_fd(skeleton->maps.loom_rings, shape.get());
@@ -78,7 +82,8 @@ Skeleton load_or_skip() {
   if (!skeleton) skeleton = open_and_load(0);
   if (!skeleton && errno == EPERM) skip("loading BPF programs needs CAP_BPF and CAP_NET_ADMIN");
   if (!skeleton) {
-    std::printf("loom_xdp does not load: %s\n%s", std::strerror(errno), verifier_log.data());
+    std::printf("loom_xdp does not load: %s\n", std::strerror(errno));
+    for (const auto& [name, log] : verifier_logs) std::printf("%s: %s\n", name.c_str(), log.data());
     std::exit(1);
   }
   return skeleton;
@@ -359,12 +364,20 @@ loom_clock Datapath::clock() {
   return out;
 }
 
-uint32_t Datapath::verified_instructions() {
+std::map<std::string, uint32_t> Datapath::verified_instructions() {
   program();
-  unsigned count = 0;
-  const char* line = std::strstr(verifier_log.data(), "processed ");
-  EXPECT_TRUE(line && std::sscanf(line, "processed %u insns", &count) == 1) << verifier_log.data();
-  return count;
+  std::map<std::string, uint32_t> counts;
+  for (const auto& [name, log] : verifier_logs) {
+    unsigned count = 0;
+    const char* line = std::strstr(log.data(), "processed ");
+    EXPECT_TRUE(line && std::sscanf(line, "processed %u insns", &count) == 1) << log.data();
+    counts[name] = count;
+  }
+  return counts;
+}
+
+void Datapath::remove_later_programs() {
+  clear_hash<uint32_t>(program().maps.loom_xdp_later);
 }
 
 void Datapath::put_range(const std::string& vip, uint16_t port, uint32_t bits, uint8_t proto,

@@ -117,7 +117,9 @@ class Datapath : public ::testing::Test {
 
   static uint32_t egress();  ///< The second device's ifindex; in loom_egress and loom_interfaces.
   static loom_clock clock();
-  static uint32_t verified_instructions();
+  static std::map<std::string, uint32_t> verified_instructions();  ///< By program.
+  /// For the rest of the process: what is off the hot path finds no program.
+  static void remove_later_programs();
 
  private:
   static loom_xdp& program();

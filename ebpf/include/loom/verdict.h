@@ -67,7 +67,9 @@
 	  "ICMP error about a packet of no flow of ours")                      \
 	V(DROP_RATE_LIMITED, DROP, "an answer was due, beyond answer_rate")    \
 	V(DROP_EXTENSION_HEADER, DROP, "IPv6 extension header; policy: drop")  \
-	V(PASS_LOCAL_BACKEND, PASS, "backend is an address of this host")
+	V(PASS_LOCAL_BACKEND, PASS, "backend is an address of this host")      \
+	V(ABORT_NO_PROGRAM, ABORTED,                                           \
+	  "the program for what is off the hot path is not there")
 
 /* clang-format off */
 enum loom_verdict {
