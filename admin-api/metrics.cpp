@@ -149,6 +149,13 @@ void add_backends(Families& out, const Reading& reading) {
                       [](const BackendView& backend) -> uint64_t { return backend.weight; });
   out.gauge("loom_backend_slot_ratio", "Share of the ring's slots that belong to the backend.");
   add_backend_samples(out, reading, [](const BackendView& backend) { return backend.slot_ratio; });
+  out.gauge(
+      "loom_backend_mtu_bytes",
+      "The largest IP packet that is sent to the backend, headers of its tunnel included: what "
+      "the route allows and routers on the way said; 0: none is sent.");
+  add_backend_samples(out, reading, [](const BackendView& backend) {
+    return uint64_t{backend.next_hop ? backend.next_hop->mtu : 0};
+  });
   out.gauge("loom_backend_connections_active",
             "Tracked connections of the backend that have not expired; at most 5 s old.");
   add_backend_samples(out, reading, [&](const BackendView& backend) {

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "admin-api/view.hpp"
 
+#include <algorithm>
+#include <chrono>
+
 #include "admin-api/traffic.hpp"
 
 namespace loom {
@@ -14,6 +17,15 @@ Json next_hop_json(const std::optional<NextHop>& next_hop) {
       {"destination_mac", next_hop->destination.to_string()},
       {"mtu", next_hop->mtu},
       {"source_address", next_hop->source_address.to_string()},
+  };
+}
+
+Json path_mtu_json(const std::optional<PathMtu>& path) {
+  if (!path) return nullptr;
+  const auto left = path->expires - std::chrono::steady_clock::now();
+  return {
+      {"mtu", path->mtu},
+      {"expires_in_s", std::max<int64_t>(0, std::chrono::ceil<std::chrono::seconds>(left).count())},
   };
 }
 
@@ -42,6 +54,7 @@ Json to_json(const BackendView& backend) {
       {"slot_ratio", backend.slot_ratio},
       {"source", to_string(backend.source)},
       {"next_hop", next_hop_json(backend.next_hop)},
+      {"path_mtu", path_mtu_json(backend.path_mtu)},
       {"local", backend.local},
       {"problem", text_or_null(backend.problem)},
   };

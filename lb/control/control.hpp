@@ -31,6 +31,7 @@ struct BackendView {
   Source source = Source::kFile;
   double slot_ratio = 0;  ///< Share of the ring's slots, 0 to 1.
   std::optional<NextHop> next_hop;
+  std::optional<PathMtu> path_mtu;  ///< Tunnels: where a router has told us of one.
   bool local = false;   ///< This host: its packets go to the stack, and it needs no next hop.
   std::string problem;  ///< Why nothing can be sent to it now; empty: nothing wrong.
 };

@@ -52,11 +52,7 @@ Result<std::unique_ptr<Controller>> Controller::start(ControllerOptions options,
   self->overlay_ = std::move(overlay);
   Controller* raw = self.get();
   // Watch before the first look: a change in between must not be lost.
-  const Result<void> watching = links.watch([raw] {
-    const std::lock_guard lock(raw->mutex_);
-    raw->links_changed_ = true;
-    raw->wake_.notify_all();
-  });
+  const Result<void> watching = links.watch([raw] { raw->links_changed(); });
   if (!watching) return watching.error();
 
   // What fails here is in the snapshot and retried by the loop.
@@ -78,6 +74,16 @@ Controller::~Controller() {
   if (sweeper_.joinable()) sweeper_.join();
 }
 
+void Controller::links_changed() {
+  const std::lock_guard lock(mutex_);
+  links_changed_ = true;
+  wake_.notify_all();
+}
+
+void Controller::too_big(const TooBig& message) {
+  if (path_mtus_.learn(message)) links_changed();
+}
+
 void Controller::loop() {
   std::unique_lock lock(mutex_);
   while (!stopping_) {
@@ -91,6 +97,7 @@ void Controller::loop() {
       task();
       lock.lock();
     }
+    if (path_mtus_.expire()) links_changed_ = true;
     if (!std::exchange(links_changed_, false) && snapshot_->not_ready().empty()) continue;
     lock.unlock();
     if (const Result<void> done = reconcile(); !done) log_debug(done.error().message());
@@ -237,6 +244,7 @@ Result<void> Controller::try_reconcile() {
   Spec spec = overlay_.apply(options_.spec);
   Result<Links> links = links_.read(next_hop_targets(spec));
   if (!links) return std::move(links.error()).in("read the host's network");
+  links->path_mtus = path_mtus_.learned();
   const Result<State> have = dataplane_.read();
   if (!have) return have.error();
   if (!steps_at_start_) learn_next_hops(*have);
@@ -249,6 +257,7 @@ Result<void> Controller::try_reconcile() {
   keep_last_known(want, *have);
   set_ring_digests(want, options_.ring_size);
   if (Result<void> done = apply(*have, want); !done) return done;
+  path_mtus_.follow(want.state);
   publish(spec, *links, want);
   unusable_ = std::move(want.unusable);
   return {};
@@ -263,7 +272,7 @@ void Controller::publish(const Spec& spec, const Links& links, const Desired& wa
   next->overlay_objects = overlay_.objects();
   next->programs = dataplane_.programs();
 
-  next->services = views_.services({spec, want, health_, overlay_});
+  next->services = views_.services({spec, links, want, health_, overlay_});
 
   next->interfaces.clear();
   for (const std::string& name : spec.interfaces) {

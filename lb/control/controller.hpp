@@ -16,6 +16,7 @@
 #include "lb/control/dataplane.hpp"
 #include "lb/control/edit.hpp"
 #include "lb/control/link_monitor.hpp"
+#include "lb/control/path_mtu_table.hpp"
 #include "lb/control/view_builder.hpp"
 #include "lb/model/desired.hpp"
 #include "lb/model/overlay.hpp"
@@ -50,6 +51,9 @@ class Controller final : public Control {
   [[nodiscard]] FlowSweep sweep() const override;
   [[nodiscard]] Result<std::vector<MapFill>> maps() const override;
 
+  /// A router's answer to a packet of ours, true or not. Any thread.
+  void too_big(const TooBig& message);
+
   /// When the control loop last came round: for the service manager's watchdog.
   [[nodiscard]] std::chrono::steady_clock::time_point last_turn() const { return last_turn_; }
 
@@ -57,6 +61,7 @@ class Controller final : public Control {
   Controller(ControllerOptions options, Dataplane& dataplane, LinkMonitor& links);
 
   void loop();
+  void links_changed();
   void sweep_loop();
   void apply_connection_limit(uint64_t connections);
   void post(std::function<void()> task);
@@ -99,6 +104,8 @@ class Controller final : public Control {
 
   /// Sweeper thread only. Unset: what an earlier daemon left behind is not known.
   std::optional<bool> limit_reached_;
+
+  PathMtuTable path_mtus_;
 
   mutable std::mutex mutex_;      ///< Guards what follows.
   std::condition_variable wake_;  ///< Of both threads: always notify_all().

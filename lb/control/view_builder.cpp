@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <set>
 
+#include "lb/model/path_mtu.hpp"
+
 namespace loom {
 namespace {
 
@@ -73,6 +75,9 @@ BackendView ViewBuilder::view(const ServiceSpec& service, const BackendSpec& spe
   out.id = backend->second.api_id;
   out.datapath_id = backend->second.id;
   out.next_hop = backend->second.next_hop;
+  const auto path = input.links.path_mtus.find(spec.endpoint.address);
+  if (is_tunnel(service.forwarding) && path != input.links.path_mtus.end())
+    out.path_mtu = path->second;
   out.local = backend->second.local;
   out.slot_ratio = slot_ratio(datapath_service(service, family), *state, out.datapath_id);
   return out;

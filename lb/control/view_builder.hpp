@@ -15,6 +15,7 @@ namespace loom {
 
 struct ViewInput {
   const Spec& spec;  ///< With the overlay applied.
+  const Links& links;
   const Desired& want;
   const HealthMap& health;
   const Overlay& overlay;

@@ -21,6 +21,7 @@
 #include "lb/daemon/settings.hpp"
 #include "lb/kernel/bpf_dataplane.hpp"
 #include "lb/kernel/netlink_monitor.hpp"
+#include "lb/kernel/path_mtu_monitor.hpp"
 
 namespace loom {
 namespace {
@@ -138,6 +139,9 @@ int run(const Config& config, const std::string& file, const sigset_t& signals) 
     return fail(ready.error());
   }
 
+  Result<std::unique_ptr<PathMtuMonitor>> path_mtus = PathMtuMonitor::start(
+      [&controller](const TooBig& message) { (*controller)->too_big(message); });
+  if (!path_mtus) return fail(path_mtus.error());
   Result<std::unique_ptr<AdminServer>> server = AdminServer::start(
       **controller, {.listen = {}, .listen_fd = listener->release(), .build = build_info()});
   if (!server) return fail(server.error());
@@ -147,6 +151,7 @@ int run(const Config& config, const std::string& file, const sigset_t& signals) 
   wait_for_end(**controller, signals);
   sd_notify(0, "STOPPING=1");
   (*server)->stop();
+  path_mtus->reset();
   controller->reset();
   if (config.runtime.on_exit == OnExit::kDetach) {
     if (const Result<void> done = (*dataplane)->detach_all(); !done) return fail(done.error());

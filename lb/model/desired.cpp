@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "lb/model/path_mtu.hpp"
+
 namespace loom {
 namespace {
 
@@ -185,6 +187,19 @@ class Builder {
     if (resolved == links_.next_hops.end()) return;  // the datapath asks the kernel meanwhile
     state.next_hop = hop;
     state.next_hop->source_address = state.source;
+    state.next_hop->mtu = mtu_of(service, address, hop);
+  }
+
+  /// Not below what the clients' packets need that cannot be made smaller: a router's word, which
+  /// may be a forgery, must not shut out what a path of ours has to carry anyway.
+  uint32_t mtu_of(const ServiceSpec& service, const IpAddr& address, const NextHop& hop) const {
+    const auto path = links_.path_mtus.find(address);
+    if (!is_tunnel(service.forwarding) || path == links_.path_mtus.end()) return hop.mtu;
+    uint32_t least = PathMtus::kLeastV4;
+    for (const IpAddr& vip : vips_of(service, spec_, links_))
+      if (!vip.is_v4()) least = PathMtus::kLeastV6;
+    least += tunnel_overhead(service.forwarding, address.family());
+    return std::min(hop.mtu, std::max(path->second.mtu, least));
   }
 
   void set_way(const ServiceSpec& service, const IpAddr& address, const NextHop& hop,

@@ -2,6 +2,7 @@
 // The host's network as the model needs to know it. A value; lb/kernel fills it from netlink.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <set>
@@ -37,6 +38,14 @@ struct NextHop {
   bool operator==(const NextHop&) const = default;
 };
 
+/// The largest packet that gets through to some address, as a router on the way said.
+struct PathMtu {
+  uint32_t mtu = 0;  ///< Bytes.
+  std::chrono::steady_clock::time_point expires;
+
+  bool operator==(const PathMtu&) const = default;
+};
+
 struct Links {
   std::map<std::string, LinkInfo> interfaces;  ///< By name.
   std::map<IpAddr, NextHop> next_hops;         ///< Only resolved ones.
@@ -44,8 +53,9 @@ struct Links {
   std::map<IpAddr, NextHop> incomplete;
   /// Why an address asked for is not in next_hops: "no route", "neighbour 10.0.0.1 not resolved".
   std::map<IpAddr, std::string> unresolved;
-  std::map<IpAddr, IpAddr> gateways;  ///< Targets that are not on a link of ours.
-  std::set<IpAddr> local_addresses;   ///< Every address of this host.
+  std::map<IpAddr, IpAddr> gateways;    ///< Targets that are not on a link of ours.
+  std::map<IpAddr, PathMtu> path_mtus;  ///< Not from netlink: PathMtus knows them.
+  std::set<IpAddr> local_addresses;     ///< Every address of this host.
 
   bool operator==(const Links&) const = default;
 };

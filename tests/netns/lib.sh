@@ -251,7 +251,8 @@ bed_two_armed() {
 
 # ---- backends --------------------------------------------------------------------------------
 
-# web NAME [PORT]: nginx that answers with its name.
+# web NAME [PORT]: nginx that answers with its name; takes files by PUT, to $bed_dir/files-NAME, and
+# gives back what is there.
 web() {
   local conf=$bed_dir/nginx-$1.conf port=${2:-80}
   cat >"$conf" <<END
@@ -266,10 +267,13 @@ http {
   server {
     listen $port reuseport backlog=4096; listen [::]:$port reuseport backlog=4096;
     default_type text/plain;
-    location / { return 200 "$1\n"; }
+    location = / { return 200 "$1\n"; }
+    location / { root $bed_dir/files-$1; dav_methods PUT; client_max_body_size 16m; }
   }
 }
 END
+  mkdir -p "$bed_dir/files-$1"
+  chmod 777 "$bed_dir/files-$1"
   spawn "$1" "nginx-$1" nginx -c "$conf" -e stderr
   wait_for 5 on "$1" curl -so /dev/null "http://127.0.0.1:$port/"
 }

@@ -19,6 +19,7 @@ TEST_F(Backends, AreShownWithEverythingKnownAboutThem) {
   backend.name = "a";
   backend.health = Health::kUp;
   backend.next_hop = NextHop{.ifindex = 2, .mtu = 1500};
+  backend.path_mtu = PathMtu{1380, std::chrono::steady_clock::now() + std::chrono::minutes(10)};
   backend.problem = "";
   const HttpResponse response = get("/ebpf/backends/1");
   EXPECT_EQ(response.body, R"({
@@ -40,6 +41,10 @@ TEST_F(Backends, AreShownWithEverythingKnownAboutThem) {
     "destination_mac": "00:00:00:00:00:00",
     "mtu": 1500,
     "source_address": "::"
+  },
+  "path_mtu": {
+    "mtu": 1380,
+    "expires_in_s": 600
   },
   "local": false,
   "problem": null

@@ -79,6 +79,7 @@ TEST_F(Metrics, HaveOurOwnFamiliesWithTheirLabels) {
         R"(loom_backend_up{service="web",backend="[2001:db8::10]:80"})",
         R"(loom_backend_weight{service="web",backend="[2001:db8::10]:80"})",
         R"(loom_backend_slot_ratio{service="web",backend="[2001:db8::10]:80"})",
+        R"(loom_backend_mtu_bytes{service="web",backend="[2001:db8::10]:80"})",
         R"(loom_backend_connections_active{service="web",backend="[2001:db8::10]:80"})",
         R"(loom_map_entries{map="loom_flows"})",
         R"(loom_map_max_entries{map="loom_flows"})",

@@ -272,6 +272,25 @@ TEST_F(ControllerTest, ANeighbourThatStopsAnsweringKeepsItsMac) {
   EXPECT_TRUE(dataplane_.read()->services.at("dsr").backends.at(ep("10.0.0.2")).next_hop);
 }
 
+TEST_F(ControllerTest, HeedsARoutersWordAboutATunnelAndShowsIt) {
+  start(two_services());
+  controller_->too_big({.router = ip("10.9.9.9"),
+                        .source = ip("10.0.0.1"),
+                        .destination = ip("10.0.0.2"),
+                        .protocol = 4,
+                        .length = 1500,
+                        .mtu = 1380});
+  const auto tunnel = [&] { return now()->services[0].backends[0]; };
+  for (int i = 0; i < 300 && !tunnel().path_mtu; ++i) std::this_thread::sleep_for(1ms);
+  ASSERT_TRUE(tunnel().path_mtu);
+  EXPECT_EQ(tunnel().path_mtu->mtu, 1380u);
+  const Result<State> state = dataplane_.read();
+  EXPECT_EQ(state->services.at("dsr").backends.at(ep("10.0.0.2")).next_hop->mtu, 1380u);
+  EXPECT_EQ(state->services.at("web@v4").backends.at(ep("10.0.0.2:80")).next_hop->mtu, 1500u)
+      << "NAT is told by routers itself";
+  EXPECT_FALSE(now()->services[1].backends[0].path_mtu);
+}
+
 /// What the first sweep did about the limit.
 std::vector<Limit> first_limits(const FakeDataplane& dataplane) {
   for (int turn = 0; turn < 500 && dataplane.limits().empty(); ++turn)
