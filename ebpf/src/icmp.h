@@ -44,6 +44,23 @@ static __always_inline bool icmp_is_echo(const struct packet *pkt, __u8 type)
 	return type == (pkt->is_v4 ? ICMP_V4_ECHO : ICMP_V6_ECHO);
 }
 
+/* "Don't fragment" was meant for the way here. On a narrower way back, whose
+ * routers would tell the VIP, which keeps nothing to send smaller, it would
+ * mean no reply; so hosts do not set it either. The id has to be unique from
+ * then on (RFC 6864).
+ */
+static __always_inline void icmp_echo_may_fragment(struct iphdr *ip)
+{
+	__be32 old_word, *word = (__be32 *)&ip->id;
+
+	if (!(ip->frag_off & bpf_htons(PACKET_V4_DF)))
+		return;
+	old_word = *word;
+	ip->id = bpf_get_prandom_u32();
+	ip->frag_off &= ~bpf_htons(PACKET_V4_DF);
+	ip->check = csum_replace(ip->check, old_word, *word);
+}
+
 /* Turns the IP header around; leaves cur at the ICMP header. */
 static __always_inline bool icmp_echo_ip(struct cursor *cur,
 					 const struct packet *pkt)
@@ -71,6 +88,7 @@ static __always_inline bool icmp_echo_ip(struct cursor *cur,
 	old_word = *word;
 	ip->ttl = REPLY_TTL;
 	ip->check = csum_replace(ip->check, old_word, *word);
+	icmp_echo_may_fragment(ip);
 	ip->saddr = pkt->flow.dst.w[3];
 	ip->daddr = pkt->flow.src.w[3];
 	return true;

@@ -2,6 +2,8 @@
 // What the datapath answers by itself, whole packets: echo, ICMP errors, RSTs, and how often.
 #include <sched.h>
 
+#include <set>
+
 #include "nat_fixture.hpp"
 
 namespace loom::test {
@@ -75,11 +77,28 @@ TEST_F(Rule10, AnEchoRequestIsAnsweredInPlace) {
   put_vip(kVip4, LOOM_VIP_F_SERVICE | LOOM_VIP_F_ECHO_REPLY);
   put_vip(kVip6, LOOM_VIP_F_SERVICE | LOOM_VIP_F_ECHO_REPLY);
   const Payload data{"ping"};
-  expect_answer(kFromClient / Ip4{.ttl = 3, .tos = 8, .id = 77} / Icmp{.rest = 0x12345678} / data,
-                kToClient / Ip4{.src = kVip4, .dst = "192.0.2.1", .tos = 8, .id = 77} /
-                    Icmp{.type = 0, .rest = 0x12345678} / data);
+  const Ip4 request{.ttl = 3, .tos = 8, .id = 77, .frag = 0};
+  const Ip4 reply{.src = kVip4, .dst = "192.0.2.1", .tos = 8, .id = 77, .frag = 0};
+  expect_answer(kFromClient / request / Icmp{.rest = 0x12345678} / data,
+                kToClient / reply / Icmp{.type = 0, .rest = 0x12345678} / data);
   expect_answer(kFromClient / Ip6{.hop_limit = 1} / Icmp{.type = 128, .rest = 9} / data,
                 kToClient / to_client6() / Icmp{.type = 129, .rest = 9} / data);
+}
+
+TEST_F(Rule10, RoutersMayFragmentTheReplyToARequestWithDf) {
+  put_vip(kVip4, LOOM_VIP_F_SERVICE | LOOM_VIP_F_ECHO_REPLY);
+  const auto reply_to = [&](uint16_t id) {
+    return run(kFromClient / Ip4{.id = id, .frag = 0x4000} / Icmp{}).packet;
+  };
+  const size_t id_at = 14 + 4, flags_at = 14 + 6;
+  std::set<uint8_t> ids;
+  for (int i = 0; i < 32; ++i) {
+    const Bytes reply = reply_to(0);
+    EXPECT_EQ(reply[flags_at] & 0x40, 0);
+    EXPECT_EQ(PacketCheck::problem_of(reply), "");
+    ids.insert(reply[id_at]);
+  }
+  EXPECT_GT(ids.size(), 1u) << "fragments of two replies must not be taken for one";
 }
 
 TEST_F(Rule10, TheChecksumIsRightWithEveryCarry) {
@@ -93,9 +112,10 @@ TEST_F(Rule10, TheChecksumIsRightWithEveryCarry) {
 TEST_F(Rule10, TagsOptionsAndPaddingStay) {
   put_vip(kVip4, LOOM_VIP_F_SERVICE | LOOM_VIP_F_ECHO_REPLY);
   const Vlan outer{.id = 7, .tpid = ETH_P_8021AD};
-  Ip4 request;
+  Ip4 request{.frag = 0};
   request.options = Bytes(8, 1);
   Ip4 reply = to_client4(0);
+  reply.frag = 0;
   reply.options = Bytes(8, 1);
   const Bytes got = run(padded(kFromClient / outer / Vlan{} / request / Icmp{}, 100)).packet;
   EXPECT_EQ(got, padded(kToClient / outer / Vlan{} / reply / Icmp{.type = 0}, 100));

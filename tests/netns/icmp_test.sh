@@ -122,6 +122,9 @@ check_ping() {
   check "$vip: 100 pings are answered" equal \
     "$(on client ping -nqc 100 -i 0.002 -W 1 "$vip" | grep -oE '[0-9]+ received')" "100 received"
   check "$vip: large ones, too" quietly on client ping -nqc 2 -i 0.01 -W 1 -s $((edge_mtu - 48)) "$vip"
+  # IPv6 leaves it to the sender to cut packets, and the balancer has not kept this one.
+  [[ $vip == *:* ]] || check "$vip: also where only the way back is too narrow" \
+    quietly on client ping -nqc 2 -i 0.01 -W 1 -s $((edge_mtu + 50)) "$vip"
 }
 
 # check_traceroute EDGE INNER NEAR FAR
