@@ -36,6 +36,13 @@ make_config() {
       backends: [{ address: "$backend" }]
 END
     done <<<"$services"
+    # The outer source is a VIP, too: errors about tunnels have to be told from errors about clients.
+    cat <<END
+    - name: own
+      vips: [10.0.1.1, "2001:db8:1::1"]
+      ports: [8080, { port: 8080, protocol: udp }]
+      backends: [{ address: 10.0.1.10, port: 80 }, { address: "2001:db8:1::10", port: 80 }]
+END
   } | loomd_config
 }
 
