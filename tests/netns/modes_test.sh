@@ -7,7 +7,8 @@ source "$(dirname "$0")/lib.sh"
 
 arms=${1:-one-armed}
 connections=${LOOM_CONNECTIONS:-1000}
-questions=$((connections / 5))
+# Fewer than 40, and now and then one of three backends gets none of them.
+questions=$((connections < 200 ? 40 : connections / 5))
 echo_port=7777
 
 # name, VIP, address prefix of the backends, forwarding, encap

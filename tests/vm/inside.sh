@@ -34,6 +34,8 @@ for program in "$LOOM_BUILD"/tests/datapath/datapath_*_test; do
 done
 run dataplane "$LOOM_BUILD/tests/netns/netns_dataplane_test"
 LOOM_CONNECTIONS=50 run modes bash "$root/tests/netns/modes_test.sh" one-armed
+run mtu bash "$root/tests/netns/mtu_test.sh"
+run icmp bash "$root/tests/netns/icmp_test.sh"
 LOOM_CONNECTIONS=20 run restart bash "$root/tests/netns/restart_test.sh"
 LOOM_CONNECTIONS=20 run upgrade bash "$root/tests/netns/upgrade_test.sh"
 [ "$failed" = 0 ]
