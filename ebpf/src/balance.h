@@ -17,6 +17,20 @@
 #include "select.h"
 #include "service.h"
 
+static __always_inline enum loom_verdict
+forward_encap(loom_ctx *ctx, struct packet *pkt, const struct selection *sel,
+	      const struct next_hop *hop)
+{
+	struct encap_outer outer;
+	enum loom_verdict verdict;
+
+	verdict = encap_prepare(ctx, pkt, sel->backend, &outer);
+	if (verdict)
+		return verdict;
+	select_remember(pkt, sel);
+	return encap_forward(ctx, pkt, &outer, hop);
+}
+
 static __always_inline enum loom_verdict forward(loom_ctx *ctx,
 						 struct packet *pkt,
 						 const struct selection *sel,
@@ -27,8 +41,7 @@ static __always_inline enum loom_verdict forward(loom_ctx *ctx,
 		return nat_forward(ctx, pkt, sel, hop);
 	case LOOM_FORWARD_IPIP:
 	case LOOM_FORWARD_GUE:
-		select_remember(pkt, sel);
-		return encap_forward(ctx, pkt, sel->backend, hop);
+		return forward_encap(ctx, pkt, sel, hop);
 	case LOOM_FORWARD_L2:
 		select_remember(pkt, sel);
 		return encap_forward_l2(ctx, pkt, hop);
@@ -52,8 +65,10 @@ balance_flow(loom_ctx *ctx, struct packet *pkt,
 	if (verdict)
 		return verdict;
 	/* A tunnel to ourselves would come back for ever. */
-	if (sel.backend->flags & LOOM_BACKEND_F_LOCAL)
+	if (sel.backend->flags & LOOM_BACKEND_F_LOCAL) {
+		select_remember(pkt, &sel);
 		return LOOM_PASS_LOCAL_BACKEND;
+	}
 	if (pkt->ttl <= 1)
 		return LOOM_DROP_TTL_EXCEEDED;
 	verdict = next_hop_resolve(ctx, sel.backend, &hop);

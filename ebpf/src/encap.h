@@ -325,35 +325,42 @@ static __always_inline bool encap_write(struct cursor *cur,
 	       encap_write_gue(cur, pkt, outer);
 }
 
+/* All that can still stop the packet, but the room for its headers. */
 static __always_inline enum loom_verdict
-encap_forward(loom_ctx *ctx, const struct packet *pkt,
-	      const struct loom_backend *backend, const struct next_hop *hop)
+encap_prepare(loom_ctx *ctx, const struct packet *pkt,
+	      const struct loom_backend *backend, struct encap_outer *outer)
 {
-	bool outer_v4 = addr_is_v4(&backend->addr);
-	const struct next_hop_frame frame = {
-		.hop = hop,
-		.room = encap_overhead(backend),
-		.ethertype = bpf_htons(outer_v4 ? ETH_P_IP : ETH_P_IPV6),
-	};
-	struct encap_outer outer = {
-		.backend = backend,
-		.source = encap_source(pkt, backend),
-	};
-	enum loom_verdict verdict;
-	struct cursor cur;
 	int sum = 0;
 
-	if (outer_v4 != addr_is_v4(&outer.source))
+	outer->backend = backend;
+	outer->source = encap_source(pkt, backend);
+	if (addr_is_v4(&backend->addr) != addr_is_v4(&outer->source))
 		return LOOM_ABORT_BACKEND_INVALID;
 	if (encap_wants_csum(backend))
 		sum = encap_sum_payload(ctx, pkt);
 	if (sum < 0)
 		return LOOM_DROP_TOO_BIG;
-	outer.payload_sum = sum;
+	outer->payload_sum = sum;
+	return LOOM_CONTINUE;
+}
+
+static __always_inline enum loom_verdict
+encap_forward(loom_ctx *ctx, const struct packet *pkt,
+	      const struct encap_outer *outer, const struct next_hop *hop)
+{
+	bool outer_v4 = addr_is_v4(&outer->backend->addr);
+	const struct next_hop_frame frame = {
+		.hop = hop,
+		.room = encap_overhead(outer->backend),
+		.ethertype = bpf_htons(outer_v4 ? ETH_P_IP : ETH_P_IPV6),
+	};
+	enum loom_verdict verdict;
+	struct cursor cur;
+
 	verdict = next_hop_open(ctx, pkt, &frame, &cur);
 	if (verdict)
 		return verdict;
-	if (!encap_write(&cur, pkt, &outer))
+	if (!encap_write(&cur, pkt, outer))
 		return LOOM_DROP_NO_HEADROOM;
 	return LOOM_CONTINUE;
 }

@@ -185,8 +185,7 @@ icmp_select_backend(const struct packet *pkt, __u32 service_id,
 	service = bpf_map_lookup_elem(&loom_services, &service_id);
 	if (!service || !service->forwarding)
 		return LOOM_DROP_NO_BACKEND;
-	if (service->affinity != LOOM_AFFINITY_NONE &&
-	    icmp_remembers(pkt, service_id, sel))
+	if (!select_forgets(service) && icmp_remembers(pkt, service_id, sel))
 		return LOOM_CONTINUE;
 	slot = select_slot(service_id, service, pkt, true);
 	verdict = ring_lookup(service_id, slot, &sel->backend_id);
@@ -216,8 +215,18 @@ icmp_select(struct packet *pkt, const struct scratch_quote *quote,
 	if (verdict)
 		return verdict;
 	pkt->backend = sel->backend_id;
-	return sel->backend->forwarding == LOOM_FORWARD_NAT ? LOOM_DROP_NO_FLOW
-							    : LOOM_CONTINUE;
+	return select_is_nat(sel->backend) ? LOOM_DROP_NO_FLOW : LOOM_CONTINUE;
+}
+
+static __always_inline enum loom_verdict
+icmp_encap(loom_ctx *ctx, const struct packet *pkt,
+	   const struct loom_backend *backend, const struct next_hop *hop)
+{
+	struct encap_outer outer;
+	enum loom_verdict verdict;
+
+	verdict = encap_prepare(ctx, pkt, backend, &outer);
+	return verdict ? verdict : encap_forward(ctx, pkt, &outer, hop);
 }
 
 static __always_inline enum loom_verdict
@@ -240,7 +249,7 @@ icmp_send(loom_ctx *ctx, struct packet *pkt, const struct loom_backend *backend)
 		return verdict;
 	verdict = backend->forwarding == LOOM_FORWARD_L2
 			  ? encap_forward_l2(ctx, pkt, &hop)
-			  : encap_forward(ctx, pkt, backend, &hop);
+			  : icmp_encap(ctx, pkt, backend, &hop);
 	if (verdict)
 		return verdict;
 	pkt->egress = hop.ifindex;

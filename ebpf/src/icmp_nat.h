@@ -26,6 +26,7 @@
 #include "packet.h"
 #include "reply.h"
 #include "scratch.h"
+#include "select.h"
 #include "service.h"
 
 /* The rest of a quoted TCP header up to its checksum. */
@@ -197,15 +198,17 @@ icmp_send_translated(loom_ctx *ctx, struct scratch *scratch)
 }
 
 /* The flow's entry in this table, if its pair is alive and the entry still one
- * half of it. A client that has been given another port keeps the right to hear
- * from the old one.
+ * half of it, and its backend the one it was made for. A client that has been
+ * given another port keeps the right to hear from the old one.
  */
 static __always_inline const struct loom_flow_entry *
 icmp_find_entry(enum flow_table table, const struct loom_flow *key)
 {
 	const struct loom_flow_entry *entry, *pair;
+	const struct loom_backend *backend;
 	__u64 now = bpf_jiffies64();
 	bool ours;
+	__u32 id;
 
 	entry = flow_find(table, key);
 	if (!entry || !entry->other.proto)
@@ -214,9 +217,11 @@ icmp_find_entry(enum flow_table table, const struct loom_flow *key)
 	ours = pair && flow_equal(&pair->other, key);
 	if (pair && !ours && !(entry->flags & LOOM_FLOW_F_REPLY))
 		return NULL;
-	return flow_is_fresh(entry, now) || (ours && flow_is_fresh(pair, now))
-		       ? entry
-		       : NULL;
+	if (!flow_is_fresh(entry, now) && !(ours && flow_is_fresh(pair, now)))
+		return NULL;
+	id = entry->backend;
+	backend = bpf_map_lookup_elem(&loom_backends, &id);
+	return backend && select_names(entry, backend, id) ? entry : NULL;
 }
 
 /* The way to the client, about a packet that we sent to the backend. */
@@ -253,8 +258,7 @@ static __always_inline enum loom_verdict icmp_nat(loom_ctx *ctx,
 		return LOOM_CONTINUE;
 	id = entry->backend;
 	backend = bpf_map_lookup_elem(&loom_backends, &id);
-	if (!backend || backend->forwarding != LOOM_FORWARD_NAT ||
-	    backend->generation != entry->generation)
+	if (!backend)
 		return LOOM_CONTINUE;
 	if (scratch->pkt.ttl <= 1)
 		return LOOM_DROP_TTL_EXCEEDED;

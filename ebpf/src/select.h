@@ -59,6 +59,20 @@ select_known(enum flow_table table, const struct packet *pkt,
 	return entry;
 }
 
+/* A backend that is this host gets its packets as they are. */
+static __always_inline bool select_is_nat(const struct loom_backend *backend)
+{
+	return backend->forwarding == LOOM_FORWARD_NAT &&
+	       !(backend->flags & LOOM_BACKEND_F_LOCAL);
+}
+
+/* Without memory NAT would not know its own replies. */
+static __always_inline bool select_forgets(const struct loom_service *service)
+{
+	return service->affinity == LOOM_AFFINITY_NONE &&
+	       service->forwarding != LOOM_FORWARD_NAT;
+}
+
 /* The entry speaks of this very backend. A new generation is another backend
  * under the same id.
  */
@@ -70,7 +84,7 @@ static __always_inline bool select_names(const struct loom_flow_entry *entry,
 
 	return entry->backend == backend_id &&
 	       entry->generation == backend->generation &&
-	       has_pair == (backend->forwarding == LOOM_FORWARD_NAT);
+	       has_pair == select_is_nat(backend);
 }
 
 /* May the flow stay where its entry says? Under another service the same VIP
@@ -246,8 +260,7 @@ select_backend(const struct loom_listener *listener, struct packet *pkt,
 	service = bpf_map_lookup_elem(&loom_services, &service_id);
 	if (!service || !service->forwarding)
 		return LOOM_DROP_NO_BACKEND;
-	sel->forgets = service->affinity == LOOM_AFFINITY_NONE &&
-		       service->forwarding != LOOM_FORWARD_NAT;
+	sel->forgets = select_forgets(service);
 	if (sel->forgets || !select_is_settled(service_id, pkt, sel)) {
 		verdict = select_anew(service_id, service, pkt, sel);
 		if (verdict)

@@ -111,6 +111,36 @@ TEST_F(Flow, OfADownBackendThatTheRingStillNamesGoesOnAsOneFlow) {
 
 // ---- what is remembered
 
+TEST_F(Flow, OfAPacketWithoutFlagsHasAStateAndItsTime) {
+  EXPECT_EQ(backend_for(Tcp{}), 1u);
+  EXPECT_EQ(state(), LOOM_STATE_ESTABLISHED);
+}
+
+TEST_F(Flow, Rule24AResetReopensNothingEvenWithASyn) {
+  backend_for(kSyn);
+  backend_for(kFin);
+  counted();
+  run(Ether{} / Ip4{} / Tcp{.syn = true, .rst = true});
+  EXPECT_EQ(counted().backends.at(1).flows, 0u);
+  EXPECT_EQ(flow(kFlow)->packets, 3u);
+}
+
+TEST_F(Flow, OfAPacketThatCannotBeSentIsNotRemembered) {
+  loom_backend backend = backend_of(LOOM_FORWARD_IPIP, "10.0.0.2");
+  backend.source = addr(kSource6);
+  put_backend(1, backend);
+  EXPECT_EQ(verdict(Ether{} / Ip4{} / kSyn), "ABORT_BACKEND_INVALID");
+  EXPECT_TRUE(flows().empty());
+
+  backend.source = addr(kSource4);
+  backend.source_first = 100;
+  backend.source_count = 1;
+  put_source(100, kSource6);
+  put_backend(1, backend);
+  EXPECT_EQ(verdict(Ether{} / Ip4{} / kSyn), "ABORT_BACKEND_INVALID");
+  EXPECT_TRUE(flows().empty());
+}
+
 TEST_F(Flow, RemembersTheBackendItsGenerationAndTheTraffic) {
   const uint64_t before = clock().jiffies;
   backend_for(kSyn);

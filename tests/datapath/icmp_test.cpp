@@ -270,6 +270,24 @@ TEST_F(Rule09Nat, UdpWithAndWithoutChecksumIsTranslated) {
   }
 }
 
+// The entry of a backend that is gone may outlive it.
+TEST_F(Rule09Nat, AnErrorAboutAFlowThatMovedOnReachesItsNewBackend) {
+  serve(kVip4, 53, IPPROTO_UDP, backend_of(LOOM_FORWARD_NAT, "10.0.0.2"));
+  const Bytes query = kFromClient / Ip4{} / Udp{} / Payload{"query"};
+  run(query);
+  run(query);
+  put_backend(1, {});
+  put_backend(2, backend_of(LOOM_FORWARD_NAT, "10.0.0.3"));
+  put_ring(kService, 2);
+  run(query);
+  const Outcome got = run(kFromClient / Ip4{} / Icmp{.type = 3, .code = 3} /
+                          Ip4{.src = kVip4, .dst = "192.0.2.1"} / Udp{.sport = 53, .dport = 40000});
+  const uint16_t port = nat_candidate(flow_of("192.0.2.1", 40000, kVip4, 53, IPPROTO_UDP));
+  EXPECT_EQ(got.packet, Bytes(kToBackend / Ip4{.src = kSource4, .dst = "10.0.0.3", .ttl = 63} /
+                              Icmp{.type = 3, .code = 3} / Ip4{.src = "10.0.0.3", .dst = kSource4} /
+                              Udp{.sport = 53, .dport = port}));
+}
+
 TEST_F(Rule09Nat, V6IsTranslatedBothWays) {
   serve(kVip6, 80, IPPROTO_TCP, backend_of(LOOM_FORWARD_NAT, "fc00::2"));
   run(kFromClient / Ip6{} / kSyn);

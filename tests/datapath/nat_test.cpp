@@ -181,6 +181,12 @@ TEST_F(Nat, TheSamePortServesDifferentBackends) {
   EXPECT_TRUE(flow(reply_key(nat_candidate(kFlow4)))) << "the old backend may still answer";
 }
 
+TEST_F(Nat, Rule24AResetOpensNothingEvenWithASyn) {
+  serve_tcp4();
+  EXPECT_EQ(verdict(kFromClient / Ip4{} / Tcp{.syn = true, .rst = true}), "DROP_NO_FLOW");
+  EXPECT_TRUE(flows().empty());
+}
+
 TEST_F(Nat, AFlowThatLostItsPortToAnotherIsNotServedUnderIt) {
   serve_tcp4();
   const uint16_t port = open();

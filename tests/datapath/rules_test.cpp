@@ -164,6 +164,41 @@ TEST_F(Rule22, APacketForABackendOnThisHostIsLeftToTheStackUntouched) {
   }
 }
 
+// Where flows are given out in turn, the next packet would go by hash without a memory.
+TEST_F(Rule22, AFlowOfABackendOnThisHostStaysThere) {
+  for (const loom_forwarding forwarding : {LOOM_FORWARD_L2, LOOM_FORWARD_NAT}) {
+    SetUp();
+    loom_backend here = backend_of(forwarding, "10.0.0.2");
+    here.flags |= LOOM_BACKEND_F_LOCAL;
+    serve(kVip4, 80, IPPROTO_TCP, here);
+    put_backend(2, backend_of(forwarding, "10.0.0.3"));
+    std::vector<loom_slot> in_turn;
+    for (uint32_t slot = 0; slot < kRingSize; ++slot) in_turn.push_back(1 + slot % 2);
+    put_ring(kService, in_turn);
+    loom_service service{};
+    service.forwarding = static_cast<uint8_t>(forwarding);
+    service.algorithm = LOOM_ALGORITHM_ROTOR;
+    put_service(kService, service);
+    for (uint16_t sport = 40000; sport < 40016; ++sport) {
+      const std::string first = verdict(kFromClient / Ip4{} / Tcp{.sport = sport, .syn = true});
+      EXPECT_EQ(verdict(kFromClient / Ip4{} / Tcp{.sport = sport, .ack = true}), first) << sport;
+    }
+  }
+}
+
+TEST_F(Rule22, AnErrorAboutAFlowOfABackendOnThisHostIsLeftToTheStack) {
+  for (const loom_forwarding forwarding : {LOOM_FORWARD_L2, LOOM_FORWARD_NAT}) {
+    SetUp();
+    loom_backend backend = backend_of(forwarding, "10.0.0.2");
+    backend.flags |= LOOM_BACKEND_F_LOCAL;
+    serve(kVip4, 80, IPPROTO_TCP, backend);
+    run(kFromClient / Ip4{} / kSynTo80);
+    EXPECT_EQ(verdict(kFromClient / Ip4{} / Icmp{.type = 3, .code = 4, .rest = 1400} /
+                      Ip4{.src = kVip4, .dst = "192.0.2.1"} / Tcp{.sport = 80, .dport = 40000}),
+              "PASS_LOCAL_BACKEND");
+  }
+}
+
 TEST_F(Rule22, ABackendMayBeItsOwnClient) {
   for (const loom_forwarding forwarding : {LOOM_FORWARD_L2, LOOM_FORWARD_IPIP, LOOM_FORWARD_GUE}) {
     serve(kVip4, 80, IPPROTO_TCP, backend_of(forwarding, "10.0.0.2"));
