@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The flow tables, as tests see and change them.
+// The flow tables, as tests see and change them, and the handles for those that do it themselves.
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <linux/bpf.h>
@@ -77,6 +77,20 @@ void Datapath::age_flow(const loom_flow& key, uint64_t jiffies) {
   ASSERT_TRUE(entry);
   entry->seen -= jiffies;
   put_flow(key, *entry);
+}
+
+loom_config Datapath::config() {
+  loom_config out{};
+  std::memcpy(&out, &program().rodata->loom_config, sizeof(out));
+  return out;
+}
+
+int Datapath::program_fd() {
+  return bpf_program__fd(program().progs.loom_xdp);
+}
+
+int Datapath::map_fd(const char* name) {
+  return bpf_object__find_map_fd_by_name(program().obj, name);
 }
 
 }  // namespace loom::test

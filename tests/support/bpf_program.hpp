@@ -120,6 +120,9 @@ class Datapath : public ::testing::Test {
   static std::map<std::string, uint32_t> verified_instructions();  ///< By program.
   /// For the rest of the process: what is off the hot path finds no program.
   static void remove_later_programs();
+  static loom_config config();
+  static int program_fd();
+  static int map_fd(const char* name);
 
  private:
   static loom_xdp& program();

@@ -9,6 +9,9 @@ failed=0
 # unit does what this line does.
 ulimit -l unlimited
 
+# What differs from kernel to kernel shows in the first of them.
+export LOOM_ORACLE_INPUTS=20000
+
 # run WHAT COMMAND...
 run() {
   local what=$1 status=0 log=/run/job.log
