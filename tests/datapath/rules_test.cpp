@@ -75,6 +75,64 @@ TEST_F(Rule02, TheUdpLengthIsBoundByThePacket) {
         << int{length};
 }
 
+// ---- rule 3: tags are read in-band; a third one is not ours to read
+
+class Rule03 : public Nat {};
+
+TEST_F(Rule03, UpToTwoTagsAreReadAndStayInNatBothWays) {
+  serve_tcp4();
+  for (const Packet& tags : {Packet({Vlan{.id = 7, .priority = 3}}),
+                             Vlan{.id = 7, .tpid = ETH_P_8021AD} / Vlan{.id = 8}}) {
+    EXPECT_EQ(
+        run(Packet({kFromClient}) / tags / Ip4{} / kSyn).packet,
+        Bytes(Packet({kToBackend}) / tags / Ip4{.src = kSource4, .dst = "10.0.0.2", .ttl = 63} /
+              Tcp{.sport = nat_candidate(kFlow4), .dport = 8080, .syn = true}));
+    const Tcp back{.sport = 8080, .dport = nat_candidate(kFlow4), .ack = true};
+    EXPECT_EQ(
+        run(Packet({kFromBackend}) / tags / Ip4{.src = "10.0.0.2", .dst = kSource4} / back).packet,
+        Bytes(Packet({kToClient}) / tags / Ip4{.src = kVip4, .dst = "192.0.2.1", .ttl = 63} /
+              Tcp{.sport = 80, .dport = 40000, .ack = true}));
+  }
+  EXPECT_EQ(verdict(kFromClient / Vlan{} / Vlan{} / Vlan{} / Ip4{} / kSyn), "PASS_NOT_IP");
+}
+
+// ---- rule 5: what is not for a VIP leaves byte-identical
+
+class Rule05 : public Nat {};
+
+TEST_F(Rule05, WhatTheHostAndItsNeighboursNeedIsPassedAsItCame) {
+  serve_tcp4();
+  put_vip("198.51.100.2", LOOM_VIP_F_SERVICE | LOOM_VIP_F_PASS_UNSERVED);
+  constexpr uint8_t kVrrp = 112;
+  const Ether to_all{.dst = {0x33, 0x33, 0, 0, 0, 1}};
+  const std::vector<std::pair<const char*, Bytes>> all = {
+      {"ARP", Ether{.dst = {255, 255, 255, 255, 255, 255}, .type = ETH_P_ARP} /
+                  Payload{"who has 198.51.100.1? Tell.."}},
+      {"ND", to_all / Ip6{.dst = "ff02::1:ff00:1", .hop_limit = 255} / Icmp{.type = 135} /
+                 Payload{"sixteen bytes..."}},
+      {"BGP", kFromClient / Ip4{.dst = "192.0.2.254", .ttl = 1} / Tcp{.dport = 179, .syn = true}},
+      {"VRRP", to_all / Ip4{.dst = "224.0.0.18", .ttl = 255, .proto = kVrrp} / Payload{"12345678"}},
+      {"SSH", kFromClient / Ip4{.dst = "198.51.100.2"} / Tcp{.dport = 22, .syn = true}},
+      {"the admin port", kFromClient / Ip4{.dst = "198.51.100.2"} / Tcp{.dport = 9091}},
+      {"others", kFromClient / Vlan{} / Ip6{.dst = "2001:db8:9::1"} / Udp{} / Payload{"query"}},
+      {"no IP", Ether{.type = ETH_P_LLDP} / Payload{"hello"}}};
+  for (const auto& [what, frame] : all) {
+    const Outcome got = run(frame);
+    EXPECT_EQ(got.action, XDP_PASS) << what;
+    EXPECT_EQ(got.packet, frame) << what;
+  }
+}
+
+// ---- rule 6: map keys have no implicit padding; abi.h asserts their sizes for the BPF side
+
+TEST(Rule06, MapKeysHaveNoImplicitPadding) {
+  static_assert(std::has_unique_object_representations_v<loom_addr>);
+  static_assert(std::has_unique_object_representations_v<loom_listener_key>);
+  static_assert(std::has_unique_object_representations_v<loom_range_key>);
+  static_assert(std::has_unique_object_representations_v<loom_flow>);
+  static_assert(std::has_unique_object_representations_v<loom_fragment_key>);
+}
+
 // ---- rule 12: an outer source per flow
 
 class Rule12 : public Nat {
@@ -240,6 +298,27 @@ TEST_F(Rule23, ExtraMacsAreOursToo) {
   }
   EXPECT_EQ(verdict(Ether{} / Ip4{} / kSynTo80), "FORWARD_TX");
   EXPECT_EQ(verdict(Ether{.dst = {0, 0, 0, 0, 0, 0}} / Ip4{} / kSynTo80), "PASS_NOT_OUR_MAC");
+}
+
+// ---- rule 30: one address in several services
+
+class Rule30 : public Nat {};
+
+TEST_F(Rule30, ABackendOfTwoServicesIsCountedInEach) {
+  serve(kVip4, 80, IPPROTO_TCP, backend_of(LOOM_FORWARD_L2, "10.0.0.2"));
+  loom_backend again = backend_of(LOOM_FORWARD_IPIP, "10.0.0.2");
+  again.service = 2;
+  put_backend(2, again);
+  put_ring(2, 2);
+  put_service(2, LOOM_FORWARD_IPIP);
+  put_listener(kVip4, 53, IPPROTO_UDP, {2, 0});
+  counted();
+  run(kFromClient / Ip4{} / kSynTo80);
+  run(kFromClient / Ip4{} / Udp{});
+  run(kFromClient / Ip4{} / Udp{});
+  const Counted counts = counted();
+  EXPECT_EQ(counts.backends.at(1).packets, 1u);
+  EXPECT_EQ(counts.backends.at(2).packets, 2u);
 }
 
 // ---- rule 31: exact before range before wildcard

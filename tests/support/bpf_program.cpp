@@ -68,8 +68,11 @@ Skeleton open_and_load(uint32_t frags_flag) {
   bpf_map__set_max_entries(skeleton->maps.loom_backends, kMaxBackends);
   bpf_map__set_max_entries(skeleton->maps.loom_backend_counters, kMaxBackends);
   bpf_map__set_max_entries(skeleton->maps.loom_backend_info, kMaxBackends);
-  bpf_map__set_max_entries(skeleton->maps.loom_flows, kMaxFlows);
-  bpf_map__set_max_entries(skeleton->maps.loom_probation, kMaxFlows);
+  for (bpf_map* table : {skeleton->maps.loom_flows, skeleton->maps.loom_probation}) {
+    const uint32_t limit = load_options.flows_without_eviction;
+    bpf_map__set_max_entries(table, limit ? limit : kMaxFlows);
+    if (limit) bpf_map__set_type(table, BPF_MAP_TYPE_HASH);
+  }
   return loom_xdp::load(skeleton.get()) == 0 ? std::move(skeleton) : nullptr;
 }
 

@@ -41,7 +41,8 @@ using FlowTable = std::map<loom_flow, loom_flow_entry, FlowLess>;
 
 /// What a test may change before the program is loaded.
 struct LoadOptions {
-  uint32_t features = 0;  ///< On top of what the kernel can do.
+  uint32_t features = 0;                ///< On top of what the kernel can do.
+  uint32_t flows_without_eviction = 0;  ///< Flow tables of this size, which refuse what is more.
 };
 
 /// One program per process, maps cleared before every test. The process moves to a network
