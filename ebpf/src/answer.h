@@ -6,13 +6,11 @@
 
 #include <linux/bpf.h>
 #include <linux/in.h>
-#include <linux/ip.h>
 #include <stdbool.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
 #include "addr.h"
-#include "cursor.h"
 #include "encap.h"
 #include "loom/abi.h"
 #include "loom/verdict.h"
@@ -21,8 +19,6 @@
 #include "packet.h"
 #include "reply.h"
 #include "service.h"
-
-#define ANSWER_V4_OFFSET 0x1fff /* of a fragment */
 
 /* ---- may we ------------------------------------------------------------- */
 
@@ -65,22 +61,6 @@ static __always_inline bool answer_has_sender(const struct packet *pkt)
 		return !addr_is_zero(src) && bpf_ntohl(src->w[0]) >> 24 != 0xff;
 	first = bpf_ntohl(src->w[3]) >> 24;
 	return first != 0 && first != 127 && first < 224;
-}
-
-/* Only the first fragment has what the sender needs to know its packet again.
- */
-static __always_inline bool answer_is_first(loom_ctx *ctx,
-					    const struct packet *pkt)
-{
-	struct cursor cur = cursor_init(ctx);
-	const struct iphdr *ip;
-
-	if (!pkt->is_v4)
-		return true;
-	if (!cursor_skip(&cur, pkt->l3_offset))
-		return false;
-	ip = cursor_take(&cur, sizeof(*ip));
-	return ip && !(ip->frag_off & bpf_htons(ANSWER_V4_OFFSET));
 }
 
 /* ---- which answer ---------------------------------------------------------
@@ -181,7 +161,7 @@ answer(loom_ctx *ctx, const struct packet *pkt, enum loom_verdict verdict)
 	reply = answer_choose(pkt, verdict, &mtu);
 	if (reply == verdict || reply == LOOM_PASS_NO_BACKEND)
 		return reply;
-	if (!answer_has_sender(pkt) || !answer_is_first(ctx, pkt))
+	if (!answer_has_sender(pkt))
 		return verdict;
 	if (!answer_is_in_rate())
 		return verdict == LOOM_DROP_TTL_EXCEEDED

@@ -85,21 +85,13 @@ balance_flow(loom_ctx *ctx, struct packet *pkt,
 					      : LOOM_FORWARD_REDIRECT;
 }
 
-/* For a VIP: whatever cannot be balanced may be dropped. */
-static __always_inline enum loom_verdict balance_vip(loom_ctx *ctx,
-						     struct cursor *cur,
-						     struct packet *pkt,
-						     const struct loom_vip *vip)
+/* For a VIP, with its ports known. */
+static __always_inline enum loom_verdict
+balance_l4(loom_ctx *ctx, struct packet *pkt, const struct loom_vip *vip)
 {
 	struct loom_listener listener;
 	enum loom_verdict verdict;
 
-	verdict = vip_check(vip, pkt);
-	if (verdict)
-		return verdict;
-	verdict = packet_parse_l4(cur, pkt);
-	if (verdict)
-		return verdict;
 	pkt->now = bpf_jiffies64();
 	verdict = nat_reply(ctx, pkt, vip);
 	if (verdict)
@@ -108,6 +100,23 @@ static __always_inline enum loom_verdict balance_vip(loom_ctx *ctx,
 	if (verdict)
 		return verdict;
 	return balance_flow(ctx, pkt, &listener);
+}
+
+/* For a VIP: whatever cannot be balanced may be dropped. */
+static __always_inline enum loom_verdict balance_vip(loom_ctx *ctx,
+						     struct cursor *cur,
+						     struct packet *pkt,
+						     const struct loom_vip *vip)
+{
+	enum loom_verdict verdict;
+
+	verdict = packet_check(pkt);
+	if (verdict)
+		return verdict;
+	verdict = packet_parse_l4(cur, pkt, true);
+	if (verdict)
+		return verdict;
+	return balance_l4(ctx, pkt, vip);
 }
 
 /* Up to the VIP look-up the packet may be anybody's: only PASS. */

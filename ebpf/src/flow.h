@@ -178,18 +178,7 @@ static __always_inline int flow_store(enum flow_table table,
 		err = bpf_map_update_elem(&loom_probation, key, entry, flags);
 	else
 		err = bpf_map_update_elem(&loom_flows, key, entry, flags);
-	switch (err) {
-	case 0:
-	case -EEXIST:
-		break;
-	case -E2BIG:
-	case -ENOMEM:
-	case -ENOSPC:
-		error_count(LOOM_ERROR_map_full);
-		break;
-	default: /* EBUSY; EDEADLK and ETIMEDOUT since 6.15 */
-		error_count(LOOM_ERROR_map_busy);
-	}
+	error_count_update(err);
 	return err;
 }
 

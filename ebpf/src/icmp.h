@@ -17,7 +17,7 @@
 #include "answer.h"
 #include "csum.h"
 #include "cursor.h"
-#include "encap.h"
+#include "dsr.h"
 #include "flow.h"
 #include "icmp_nat.h"
 #include "icmp_quote.h"
@@ -218,45 +218,6 @@ icmp_select(struct packet *pkt, const struct scratch_quote *quote,
 	return select_is_nat(sel->backend) ? LOOM_DROP_NO_FLOW : LOOM_CONTINUE;
 }
 
-static __always_inline enum loom_verdict
-icmp_encap(loom_ctx *ctx, const struct packet *pkt,
-	   const struct loom_backend *backend, const struct next_hop *hop)
-{
-	struct encap_outer outer;
-	enum loom_verdict verdict;
-
-	verdict = encap_prepare(ctx, pkt, backend, &outer);
-	return verdict ? verdict : encap_forward(ctx, pkt, &outer, hop);
-}
-
-static __always_inline enum loom_verdict
-icmp_send(loom_ctx *ctx, struct packet *pkt, const struct loom_backend *backend)
-{
-	enum loom_verdict verdict;
-	struct next_hop hop;
-
-	if (backend->flags & LOOM_BACKEND_F_LOCAL)
-		return LOOM_PASS_LOCAL_BACKEND;
-	if (backend->forwarding > LOOM_FORWARD_L2)
-		return LOOM_ABORT_BACKEND_INVALID;
-	if (pkt->ttl <= 1)
-		return LOOM_DROP_TTL_EXCEEDED;
-	verdict = next_hop_resolve(ctx, backend, &hop);
-	if (verdict)
-		return verdict;
-	verdict = encap_check_mtu(pkt, backend);
-	if (verdict)
-		return verdict;
-	verdict = backend->forwarding == LOOM_FORWARD_L2
-			  ? encap_forward_l2(ctx, pkt, &hop)
-			  : icmp_encap(ctx, pkt, backend, &hop);
-	if (verdict)
-		return verdict;
-	pkt->egress = hop.ifindex;
-	return next_hop_is_ingress(&hop, pkt) ? LOOM_FORWARD_TX
-					      : LOOM_FORWARD_REDIRECT;
-}
-
 /* The host may have asked for it: its own traffic from a VIP is not ours. */
 static __always_inline enum loom_verdict
 icmp_unknown(const struct loom_vip *vip)
@@ -281,7 +242,7 @@ icmp_error(loom_ctx *ctx, struct scratch *scratch, const struct loom_vip *vip)
 		return verdict;
 	if (verdict)
 		return icmp_unknown(vip);
-	return icmp_send(ctx, &scratch->pkt, sel.backend);
+	return dsr_send(ctx, &scratch->pkt, sel.backend);
 }
 
 /* Unreachable, too big, time exceeded, parameter problem. */

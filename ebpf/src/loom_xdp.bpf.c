@@ -28,6 +28,8 @@ int loom_xdp_answer(struct xdp_md *ctx)
 	return later_answer(ctx);
 }
 
+int loom_xdp_walk(struct xdp_md *ctx);
+
 /* Made anew with every load: the programs of one load call only each other. The
  * kernel empties it when its last descriptor and pin are gone.
  */
@@ -40,8 +42,15 @@ struct {
 	.values = {
 		[LATER_ICMP] = &loom_xdp_icmp,
 		[LATER_ANSWER] = &loom_xdp_answer,
+		[LATER_WALK] = &loom_xdp_walk,
 	},
 };
+
+SEC("xdp")
+int loom_xdp_walk(struct xdp_md *ctx)
+{
+	return later_walk(ctx, &loom_xdp_later);
+}
 
 SEC("xdp")
 int loom_xdp(struct xdp_md *ctx)

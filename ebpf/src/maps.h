@@ -8,6 +8,7 @@
 #pragma once
 
 #include <linux/bpf.h>
+#include <linux/errno.h>
 #include <bpf/bpf_helpers.h>
 
 #include "loom/abi.h"
@@ -19,6 +20,7 @@
 #define MAPS_DEFAULT_BACKENDS  10001 /* id 0 is nobody */
 #define MAPS_DEFAULT_FLOWS     262144
 #define MAPS_DEFAULT_PROBATION 131072
+#define MAPS_FRAGMENTS         65536
 #define MAPS_MAX_EGRESS        1024
 
 /* Daemon writes, at start. What the other pins are; not read here. */
@@ -124,6 +126,16 @@ struct {
 	__type(key, struct loom_flow);
 	__type(value, struct loom_flow_entry);
 } loom_probation SEC(".maps");
+
+/* Datapath writes. Where the other fragments of a packet go; good for
+ * loom_config.fragment_timeout, so that a migration leaves it behind.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, MAPS_FRAGMENTS);
+	__type(key, struct loom_fragment_key);
+	__type(value, struct loom_fragment);
+} loom_fragments SEC(".maps");
 
 /* Datapath writes. How many flows this CPU has given out in turn. */
 struct {
@@ -273,6 +285,7 @@ const volatile struct loom_config loom_config = {
 	.nat_port_min = 1024,
 	.nat_port_max = 32767,
 	.answer_rate = 1000,
+	.fragment_timeout = 30 * MAPS_DEFAULT_HZ,
 	.hz = MAPS_DEFAULT_HZ,
 };
 
@@ -284,4 +297,21 @@ static __always_inline void error_count(enum loom_error error)
 
 	if (count)
 		(*count)++;
+}
+
+/* For what the update of a table that traffic fills came to. */
+static __always_inline void error_count_update(int err)
+{
+	switch (err) {
+	case 0:
+	case -EEXIST:
+		break;
+	case -E2BIG:
+	case -ENOMEM:
+	case -ENOSPC:
+		error_count(LOOM_ERROR_map_full);
+		break;
+	default: /* EBUSY; EDEADLK and ETIMEDOUT since 6.15 */
+		error_count(LOOM_ERROR_map_busy);
+	}
 }

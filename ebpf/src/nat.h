@@ -36,16 +36,17 @@ static __always_inline __u64 nat_sum(const struct loom_flow *flow)
 	return csum_words(flow, offsetof(struct loom_flow, proto));
 }
 
-/* Addresses and hop; leaves cur behind the options. */
+/* Addresses and hop; leaves cur behind options and extension headers. */
 static __always_inline bool nat_rewrite_l3(struct cursor *cur,
 					   const struct packet *pkt,
 					   const struct loom_flow *to)
 {
-	struct cursor header = *cur;
+	struct cursor header = *cur, hop = *cur;
 	struct ipv6hdr *ip6;
 	struct iphdr *ip;
 
-	if (!packet_count_hop(cur, pkt->is_v4))
+	if (!cursor_skip(cur, pkt->l4_offset - pkt->l3_offset) ||
+	    !packet_count_hop(&hop, pkt->is_v4))
 		return false;
 	if (!pkt->is_v4) {
 		ip6 = cursor_take(&header, sizeof(*ip6));
@@ -62,7 +63,7 @@ static __always_inline bool nat_rewrite_l3(struct cursor *cur,
 				 (__u64)to->src.w[3] + to->dst.w[3]);
 	ip->saddr = to->src.w[3];
 	ip->daddr = to->dst.w[3];
-	return cursor_skip(cur, pkt->l4_offset - pkt->l3_offset - sizeof(*ip));
+	return true;
 }
 
 static __always_inline bool nat_rewrite_tcp(struct cursor *cur,

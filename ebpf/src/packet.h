@@ -24,7 +24,9 @@
 
 #define PACKET_MAX_TAGS    2
 #define PACKET_V4_DF       0x4000
-#define PACKET_V4_FRAGMENT 0x3fff /* more-fragments flag, or any offset */
+#define PACKET_V4_MORE     0x2000
+#define PACKET_V4_OFFSET   0x1fff
+#define PACKET_V4_FRAGMENT (PACKET_V4_MORE | PACKET_V4_OFFSET)
 
 #define PACKET_TCP_FIN 0x01
 #define PACKET_TCP_SYN 0x02
@@ -161,7 +163,7 @@ static __always_inline enum loom_verdict packet_parse_ipv4(struct cursor *cur,
 	return LOOM_CONTINUE;
 }
 
-/* The way out of an IPv6 packet whose first header says it has no L4 for us. */
+/* Why a packet with this first header is not for the hot path. */
 static __always_inline enum loom_verdict packet_ipv6_special(__u8 nexthdr)
 {
 	switch (nexthdr) {
@@ -177,10 +179,7 @@ static __always_inline enum loom_verdict packet_ipv6_special(__u8 nexthdr)
 	case IPPROTO_MH:
 	case 139: /* HIP, RFC 7401 */
 	case 140: /* shim6, RFC 5533 */
-		return loom_config.features &
-				       LOOM_FEATURE_DROP_EXTENSION_HEADERS
-			       ? LOOM_DROP_EXTENSION_HEADER
-			       : LOOM_PASS_EXTENSION_HEADER;
+		return LOOM_PASS_EXTENSION_HEADER;
 	default:
 		return LOOM_CONTINUE;
 	}
@@ -254,8 +253,10 @@ packet_parse_tcp(struct cursor *cur, struct packet *pkt, __u32 l4_len)
 	return LOOM_CONTINUE;
 }
 
-static __always_inline enum loom_verdict
-packet_parse_udp(struct cursor *cur, struct packet *pkt, __u32 l4_len)
+static __always_inline enum loom_verdict packet_parse_udp(struct cursor *cur,
+							  struct packet *pkt,
+							  __u32 l4_len,
+							  bool whole)
 {
 	const struct udphdr *udp = cursor_take(cur, sizeof(*udp));
 	__u32 udp_len;
@@ -263,7 +264,7 @@ packet_parse_udp(struct cursor *cur, struct packet *pkt, __u32 l4_len)
 	if (!udp || l4_len < sizeof(*udp))
 		return LOOM_DROP_SHORT_L4;
 	udp_len = bpf_ntohs(udp->len);
-	if (udp_len < sizeof(*udp) || udp_len > l4_len)
+	if (udp_len < sizeof(*udp) || (whole && udp_len > l4_len))
 		return LOOM_DROP_BAD_L4;
 
 	pkt->flow.sport = udp->source;
@@ -273,10 +274,11 @@ packet_parse_udp(struct cursor *cur, struct packet *pkt, __u32 l4_len)
 }
 
 /* Ports. Lengths come from the IP header, never from the frame: short frames
- * are padded. Other protocols keep port 0, on which no service listens.
+ * are padded. Other protocols keep port 0, on which no service listens. A first
+ * fragment is not whole.
  */
-static __always_inline enum loom_verdict packet_parse_l4(struct cursor *cur,
-							 struct packet *pkt)
+static __always_inline enum loom_verdict
+packet_parse_l4(struct cursor *cur, struct packet *pkt, bool whole)
 {
 	__u32 l4_len = pkt->l3_len - (pkt->l4_offset - pkt->l3_offset);
 
@@ -284,7 +286,7 @@ static __always_inline enum loom_verdict packet_parse_l4(struct cursor *cur,
 	case IPPROTO_TCP:
 		return packet_parse_tcp(cur, pkt, l4_len);
 	case IPPROTO_UDP:
-		return packet_parse_udp(cur, pkt, l4_len);
+		return packet_parse_udp(cur, pkt, l4_len, whole);
 	default:
 		return LOOM_CONTINUE;
 	}

@@ -19,10 +19,19 @@ struct scratch_quote {
 	__u32 len;             /* what there is of it */
 };
 
+enum fragment_kind {
+	FRAGMENT_NONE,  /* a whole packet */
+	FRAGMENT_FIRST, /* has the L4 header */
+	FRAGMENT_LATER, /* has no ports */
+};
+
 struct scratch {
 	enum loom_verdict verdict; /* of balance(): why there is more to do */
 	__u32 backend;             /* and the id that it chose, if any */
 	struct packet pkt;
+	enum fragment_kind fragment;
+	struct loom_fragment_key fragment_key; /* unless it is whole */
+	struct loom_fragment first; /* what the first fragment leaves behind */
 	struct scratch_quote quote;
 	struct loom_flow outer; /* translated: how the error leaves, */
 	struct loom_flow inner; /* and what it quotes then */

@@ -80,16 +80,6 @@ vip_unknown_fragment(const struct loom_vip *vip)
 					: LOOM_DROP_FRAGMENT_UNKNOWN;
 }
 
-static __always_inline enum loom_verdict vip_check(const struct loom_vip *vip,
-						   const struct packet *pkt)
-{
-	enum loom_verdict verdict = packet_check(pkt);
-
-	if (verdict == LOOM_DROP_FRAGMENT_UNKNOWN)
-		return vip_unknown_fragment(vip);
-	return verdict;
-}
-
 /* Behind the exact match: the longest prefix is the smallest range, and the
  * wildcard comes last.
  */

@@ -233,17 +233,11 @@ Result<void> copy_counters(const MapSet& from, const MapSet& to) {
 }
 
 Result<void> copy_tables(const MapSet& from, const MapSet& to) {
-  constexpr std::array kApart{"loom_flows",
-                              "loom_probation",
-                              "loom_rings",
-                              "loom_settings",
-                              "loom_clock_value",
-                              "loom_verdicts",
-                              "loom_backend_counters",
-                              "loom_errors",
-                              "loom_verdict_carry",
-                              "loom_backend_carry",
-                              "loom_error_carry"};
+  // loom_fragments stays behind: by the time it were copied, most of its packets are complete.
+  constexpr std::array kApart{"loom_flows",         "loom_fragments",        "loom_probation",
+                              "loom_rings",         "loom_settings",         "loom_clock_value",
+                              "loom_verdicts",      "loom_backend_counters", "loom_errors",
+                              "loom_verdict_carry", "loom_backend_carry",    "loom_error_carry"};
   for (const auto& [name, source] : from) {
     if (std::find(kApart.begin(), kApart.end(), name) != kApart.end()) continue;
     const auto target = to.find(name);

@@ -14,11 +14,19 @@ class Rule04Drop : public Datapath {
   }
 };
 
-TEST_F(Rule04Drop, ExtensionHeadersAreDropped) {
+TEST_F(Rule04Drop, WhatTheWalkDoesNotCrossIsDropped) {
   const Tcp syn{.syn = true};
-  for (const uint8_t type : std::vector<uint8_t>{IPPROTO_ESP, IPPROTO_DSTOPTS, IPPROTO_HOPOPTS})
+  for (const uint8_t type : std::vector<uint8_t>{IPPROTO_ESP, IPPROTO_MH, 139, 140})
     EXPECT_EQ(verdict(Ether{} / Ip6{} / Extension{type} / syn), "DROP_EXTENSION_HEADER");
+  const Extension options;
+  EXPECT_EQ(verdict(Ether{} / Ip6{} / options / options / options / options / options / syn),
+            "DROP_EXTENSION_HEADER");
+}
+
+TEST_F(Rule04Drop, WhatTheWalkCrossesIsForwarded) {
+  const Tcp syn{.syn = true};
   EXPECT_EQ(verdict(Ether{} / Ip6{} / syn), "FORWARD_TX");
+  EXPECT_EQ(verdict(Ether{} / Ip6{} / Extension{} / syn), "FORWARD_TX");
 }
 
 TEST_F(Rule04Drop, WhatIsNotForAVipIsPassed) {

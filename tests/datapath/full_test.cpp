@@ -42,6 +42,18 @@ TEST_F(Rule26, AFlowThatCannotBeConfirmedStaysOnProbation) {
   EXPECT_EQ(flows_on_probation().size(), 1u);
 }
 
+TEST_F(Rule26, AFirstFragmentThatCannotBeRememberedIsForwarded) {
+  serve(kVip4, 53, IPPROTO_UDP, backend_of(LOOM_FORWARD_IPIP, "10.0.0.2"));
+  const auto first = [](uint16_t id) {
+    return Bytes(kFromClient / Ip4{.id = id, .frag = 0x2000} / Udp{.sport = 1});
+  };
+  for (uint16_t id = 1; id <= kRoom; ++id) run(first(id));
+  EXPECT_EQ(run(first(1)).action, XDP_TX);
+  EXPECT_EQ(failures(), 0u) << "the same packet again";
+  EXPECT_EQ(run(first(99)).action, XDP_TX);
+  EXPECT_EQ(failures(), 1u);
+}
+
 // Without an entry nobody would know the replies.
 TEST_F(Rule26, NatWithoutRoomForItsEntriesIsACountedDrop) {
   serve_tcp4();

@@ -158,6 +158,8 @@ loom_verdict Oracle::unknown_fragment(const loom_vip& vip) {
 loom_verdict Oracle::unbalanced(Parsed& packet, const loom_vip& vip) const {
   if (!packet.v4) {
     if (const loom_verdict done = walk(packet)) return done;
+    // What a later fragment says of its protocol means nothing.
+    if (rules_.parts && packet.part == Part::kLater) return LOOM_CONTINUE;
   }
   const int icmp = packet.v4 ? int{IPPROTO_ICMP} : int{IPPROTO_ICMPV6};
   if (packet.part != Part::kWhole && (!rules_.parts || packet.flow.proto == icmp))
@@ -182,9 +184,9 @@ loom_verdict Oracle::walk(Parsed& packet) const {
     const size_t size = next == IPPROTO_FRAGMENT ? 8
                         : next == IPPROTO_AH     ? (frame[at + 1] + 2u) * 4
                                                  : (frame[at + 1] + 1u) * 8;
+    if (at + size > end) return LOOM_DROP_SHORT_L4;
     if (at + size > packet.l3 + 40 + 128) return refused;
     if (next == IPPROTO_ROUTING && frame[at + 3] != 0) return refused;  // It goes further.
-    if (at + size > end) return LOOM_DROP_SHORT_L4;
     if (next == IPPROTO_FRAGMENT) {
       if (packet.part != Part::kWhole) return refused;
       if ((u16(frame, at + 2) & 0xfff8) != 0)
@@ -250,11 +252,11 @@ loom_verdict Oracle::for_vip(Parsed& packet, const loom_vip& vip, Expected& out)
   const loom_listener* listener = listener_of(packet, vip);
   if (!listener) return passes_unserved(vip) ? LOOM_PASS_NO_SERVICE : LOOM_DROP_NO_SERVICE;
   if ((listener->flags & LOOM_LISTENER_F_PASS) != 0) {
-    remember_part(packet, 0);
-    return LOOM_PASS_PASSTHROUGH;
+    return remember_passed(packet, LOOM_PASS_PASSTHROUGH);
   }
   Choice choice;
-  if (const loom_verdict done = choose(packet, listener->service, choice)) return done;
+  if (const loom_verdict done = choose(packet, listener->service, choice))
+    return done == LOOM_PASS_CONNECTION_LIMIT ? remember_passed(packet, done) : done;
   return balance(packet, choice, out);
 }
 
@@ -271,8 +273,7 @@ loom_verdict Oracle::balance(const Parsed& packet, const Choice& choice, Expecte
   out.backend = choice.id;
   if ((backend.flags & LOOM_BACKEND_F_LOCAL) != 0) {  // The stack counts hops by itself.
     remember(packet, choice);
-    remember_part(packet, choice.id);
-    return LOOM_PASS_LOCAL_BACKEND;
+    return remember_passed(packet, LOOM_PASS_LOCAL_BACKEND);
   }
   if (packet.ttl <= 1) return LOOM_DROP_TTL_EXCEEDED;
   if (const loom_verdict done = next_hop(backend, out)) return done;

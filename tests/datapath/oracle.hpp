@@ -182,6 +182,7 @@ class Oracle {
   // ---- oracle_parts.cpp: fragments
   static loom_fragment_key part_key(const Parsed& packet);
   void remember_part(const Parsed& packet, uint32_t backend);
+  loom_verdict remember_passed(const Parsed& packet, loom_verdict verdict);
   void remember_reply_part(const Parsed& packet, const loom_flow_entry& entry);
   loom_verdict follow(const Parsed& packet, const loom_vip& vip, Expected& out);
 

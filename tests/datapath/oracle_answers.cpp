@@ -66,7 +66,8 @@ loom_verdict Oracle::answer(const Parsed& packet, loom_verdict verdict, Expected
   if (packet.flow.proto == icmp) return verdict;
   size_t mtu = 0;
   const loom_verdict reply = due(packet, verdict, out, mtu);
-  if (reply == verdict || reply == LOOM_PASS_NO_BACKEND) return reply;
+  if (reply == verdict) return reply;
+  if (reply == LOOM_PASS_NO_BACKEND) return remember_passed(packet, reply);
   if (packet.part == Part::kLater || !has_sender(packet)) return verdict;
   if (!answers_left) return verdict == LOOM_DROP_TTL_EXCEEDED ? verdict : LOOM_DROP_RATE_LIMITED;
   answers_left--;

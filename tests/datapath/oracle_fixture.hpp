@@ -15,7 +15,7 @@
 namespace loom::test {
 
 /// What loom_xdp does of the rules that can be off.
-constexpr OracleRules kRules{};
+constexpr OracleRules kRules{.parts = true};
 
 /// What happens to the world before a frame arrives.
 enum class Event {

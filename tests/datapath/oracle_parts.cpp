@@ -16,7 +16,6 @@ loom_fragment_key Oracle::part_key(const Parsed& packet) {
   return out;
 }
 
-/// 0: it went to the stack.
 void Oracle::remember_part(const Parsed& packet, uint32_t backend) {
   if (!rules_.parts || packet.part != Part::kFirst) return;
   loom_fragment fragment{};
@@ -28,6 +27,16 @@ void Oracle::remember_part(const Parsed& packet, uint32_t backend) {
     fragment.dst = world_.backends[backend].addr;
   }
   fragments[part_key(packet)] = fragment;
+}
+
+/// The first part went to the stack, and so do the others.
+loom_verdict Oracle::remember_passed(const Parsed& packet, loom_verdict verdict) {
+  if (!rules_.parts || packet.part != Part::kFirst) return verdict;
+  loom_fragment fragment{};
+  fragment.seen = now;
+  fragment.pass = static_cast<uint8_t>(verdict);
+  fragments[part_key(packet)] = fragment;
+  return verdict;
 }
 
 void Oracle::remember_reply_part(const Parsed& packet, const loom_flow_entry& entry) {
@@ -50,7 +59,7 @@ loom_verdict Oracle::follow(const Parsed& packet, const loom_vip& vip, Expected&
   if (found == fragments.end() || now > found->second.seen + world_.config.fragment_timeout)
     return unknown_fragment(vip);
   const loom_fragment& first = found->second;
-  if (!first.backend) return LOOM_PASS_PASSTHROUGH;
+  if (first.pass) return static_cast<loom_verdict>(first.pass);
   const loom_backend* backend = backend_at(first.backend);
   if (!backend || backend->generation != first.generation) return unknown_fragment(vip);
   if ((first.flags & LOOM_FRAGMENT_F_REPLY) != 0) {

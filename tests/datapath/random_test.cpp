@@ -40,7 +40,13 @@ class Random : public Datapath {
     const Tcp tcp{.sport = sport, .syn = below(2) == 0, .ack = below(2) == 0, .rst = below(8) == 0};
     const Udp udp{.sport = sport, .has_checksum = below(4) != 0};
     const auto type = static_cast<uint8_t>(below(2) ? below(13) : 128);
-    switch (below(6)) {
+    const Extension fragment{IPPROTO_FRAGMENT, {0, 0, static_cast<uint8_t>(below(16)), 0, 0, 0, 7}};
+    const auto offset = static_cast<uint16_t>(below(2) ? 0x2000 : 3);
+    switch (below(8)) {
+      case 7:
+        return tags / ip6 / Extension{IPPROTO_HOPOPTS} / fragment / udp / payload;
+      case 6:
+        return tags / Ip4{.dst = ip4.dst, .id = 7, .frag = offset} / udp / payload;
       case 4:
         return tags / ip4 / Icmp{.type = type} / Ip4{.src = ip4.dst} / tcp / payload;
       case 5:
@@ -136,6 +142,8 @@ TEST_F(Random, EveryCutOfAPacketIsCountedAndLeftAlone) {
       Ether{} / Ip4{} / Udp{} / Payload{"query"},
       Ether{} / Ip6{} / Tcp{.syn = true},
       Ether{} / Ip6{} / Udp{} / Payload{"query"},
+      Ether{} / Ip6{} / Extension{IPPROTO_HOPOPTS} / Extension{IPPROTO_AH, Bytes{4} + Bytes(22)} /
+          Extension{IPPROTO_FRAGMENT, {0, 0, 1, 0, 0, 0, 7}} / Udp{} / Payload{"query"},
       Ether{} / Ip4{} / Icmp{} / Payload{"ping"},
       Ether{} / Ip4{} / Icmp{.type = 3} / Ip4{.src = kVip4, .options = Bytes(4, 1)} /
           Tcp{.sport = 80},

@@ -131,8 +131,6 @@ std::vector<Verdict::Row> Verdict::vip_rows() {
   return {
       {"LengthLies4", LOOM_DROP_BAD_LENGTH, [] { return truncated(syn4(), 1); }},
       {"LengthLies6", LOOM_DROP_BAD_LENGTH, [] { return truncated(syn6(), 1); }},
-      {"FirstFragment", LOOM_DROP_FRAGMENT_UNKNOWN,
-       [] { return Bytes(Ether{} / Ip4{.frag = 0x2000} / kSyn); }},
       {"LastFragment", LOOM_DROP_FRAGMENT_UNKNOWN,
        [] { return Bytes(Ether{} / Ip4{.frag = 0x0010} / kSyn); }},
       {"Fragment6", LOOM_DROP_FRAGMENT_UNKNOWN,
@@ -154,12 +152,8 @@ std::vector<Verdict::Row> Verdict::vip_rows() {
        }},
       {"ErrorAboutNothingOfOurs", LOOM_DROP_ICMP_UNKNOWN,
        [] { return Bytes(Ether{} / Ip4{} / Icmp{.type = 3} / Ip4{} / kSyn); }},
-      {"HopByHop", LOOM_PASS_EXTENSION_HEADER,
-       [] { return Bytes(Ether{} / Ip6{.next = IPPROTO_HOPOPTS} / Payload{"options!"}); }},
-      {"RoutingHeader", LOOM_PASS_EXTENSION_HEADER,
-       [] { return Bytes(Ether{} / Ip6{.next = IPPROTO_ROUTING} / Payload{"routing!"}); }},
-      {"AuthenticationHeader", LOOM_PASS_EXTENSION_HEADER,
-       [] { return Bytes(Ether{} / Ip6{.next = IPPROTO_AH} / Payload{"12345678"}); }},
+      {"Encrypted", LOOM_PASS_EXTENSION_HEADER,
+       [] { return Bytes(Ether{} / Ip6{} / Extension{IPPROTO_ESP} / kSyn); }},
       {"ShortTcp", LOOM_DROP_SHORT_L4,
        [] { return Bytes(Ether{} / Ip4{.proto = IPPROTO_TCP} / Payload{"19 bytes, not a TCP"}); }},
       {"ShortTcpInAPaddedFrame", LOOM_DROP_SHORT_L4,
@@ -193,7 +187,7 @@ std::vector<Verdict::Row> Verdict::balance_rows() {
       {"FragmentToTheHostsAddress", LOOM_PASS_NO_SERVICE,
        [] {
          put_vip(kVip4, LOOM_VIP_F_SERVICE | LOOM_VIP_F_PASS_UNSERVED);
-         return Bytes(Ether{} / Ip4{.frag = 0x2000} / kSyn);
+         return Bytes(Ether{} / Ip4{.frag = 0x0010} / kSyn);
        }},
       {"NatAddress", LOOM_PASS_NO_SERVICE,
        [] { return Bytes(Ether{} / Ip4{.dst = kSource4} / Tcp{.dport = 22}); }},
@@ -314,6 +308,8 @@ std::vector<Verdict::Row> Verdict::balance_rows() {
       {"AllPortsTaken", LOOM_DROP_NO_NAT_PORT, [] { return nat_syn_without_free_port(); }},
       {"ReplyOnItsLastHop", LOOM_REPLY_TIME_EXCEEDED, [] { return patched(answer(), kIp + 8, 1); }},
       {"Forwarded", LOOM_FORWARD_TX, [] { return syn4(); }},
+      {"FirstFragment", LOOM_FORWARD_TX,
+       [] { return Bytes(Ether{} / Ip4{.frag = 0x2000} / kSyn); }},
       {"ForwardedElsewhere", LOOM_FORWARD_REDIRECT,
        [] {
          change_backend(1, [](loom_backend& b) { b.ifindex = egress(); });

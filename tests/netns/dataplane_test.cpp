@@ -349,6 +349,7 @@ TEST_F(FlowsTest, MapsThatCanFillUpSayHowFullTheyAre) {
                              : std::pair(it->entries, it->max_entries);
   };
   EXPECT_EQ(fill("loom_probation"), (std::pair<uint64_t, uint64_t>{2, 256}));
+  EXPECT_EQ(fill("loom_fragments"), (std::pair<uint64_t, uint64_t>{0, 65536}));
   EXPECT_EQ(fill("loom_port_ranges").first, 4u) << "three blocks and any";
   EXPECT_EQ(fill("loom_backends"), (std::pair<uint64_t, uint64_t>{4, 100}));
 }

@@ -68,7 +68,8 @@ Skeleton open_and_load(uint32_t frags_flag) {
   bpf_map__set_max_entries(skeleton->maps.loom_backends, kMaxBackends);
   bpf_map__set_max_entries(skeleton->maps.loom_backend_counters, kMaxBackends);
   bpf_map__set_max_entries(skeleton->maps.loom_backend_info, kMaxBackends);
-  for (bpf_map* table : {skeleton->maps.loom_flows, skeleton->maps.loom_probation}) {
+  for (bpf_map* table :
+       {skeleton->maps.loom_flows, skeleton->maps.loom_probation, skeleton->maps.loom_fragments}) {
     const uint32_t limit = load_options.flows_without_eviction;
     bpf_map__set_max_entries(table, limit ? limit : kMaxFlows);
     if (limit) bpf_map__set_type(table, BPF_MAP_TYPE_HASH);
@@ -164,6 +165,7 @@ void Datapath::SetUp() {
   clear_hash<loom_listener_key>(maps.loom_listeners);
   clear_hash<loom_flow>(maps.loom_flows);
   clear_hash<loom_flow>(maps.loom_probation);
+  clear_hash<loom_fragment_key>(maps.loom_fragments);
   clear_hash<loom_range_key>(maps.loom_port_ranges);
   for (const uint32_t service : services_with_ring)
     bpf_map_delete_elem(bpf_map__fd(maps.loom_rings), &service);
@@ -381,16 +383,6 @@ std::map<std::string, uint32_t> Datapath::verified_instructions() {
 
 void Datapath::remove_later_programs() {
   clear_hash<uint32_t>(program().maps.loom_xdp_later);
-}
-
-void Datapath::put_range(const std::string& vip, uint16_t port, uint32_t bits, uint8_t proto,
-                         loom_listener value) {
-  put(program().maps.loom_port_ranges,
-      loom_range_key{LOOM_RANGE_PREFIX + bits, addr(vip), 0, proto, htons(port)}, value);
-}
-
-void Datapath::put_source(uint32_t index, const std::string& address) {
-  put(program().maps.loom_sources, index, addr(address));
 }
 
 }  // namespace loom::test

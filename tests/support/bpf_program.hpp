@@ -42,7 +42,7 @@ using FlowTable = std::map<loom_flow, loom_flow_entry, FlowLess>;
 /// What a test may change before the program is loaded.
 struct LoadOptions {
   uint32_t features = 0;                ///< On top of what the kernel can do.
-  uint32_t flows_without_eviction = 0;  ///< Flow tables of this size, which refuse what is more.
+  uint32_t flows_without_eviction = 0;  ///< Tables of this size, which refuse what is more.
 };
 
 /// One program per process, maps cleared before every test. The process moves to a network
@@ -113,6 +113,11 @@ class Datapath : public ::testing::Test {
   /// As if the flow's last packet were `jiffies` older than it is.
   static void age_flow(const loom_flow& key, uint64_t jiffies);
   static uint64_t timeout(loom_state state);
+
+  static size_t fragments();
+  /// As if all first fragments had come `jiffies` earlier.
+  static void age_fragments(uint64_t jiffies);
+  static uint64_t fragment_timeout();
 
   // ---- the rest
 

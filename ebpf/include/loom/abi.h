@@ -244,7 +244,7 @@ struct loom_fragment {
 	__u32 peer_ifindex; /* reply: where the client is */
 	__u8 peer_mac[6];
 	__u8 flags;
-	__u8 pad;
+	__u8 pass; /* enum loom_verdict, where the stack got the first; or 0 */
 };
 static_assert(sizeof(struct loom_fragment) == 64, "ABI");
 

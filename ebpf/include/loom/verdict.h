@@ -31,7 +31,8 @@
 	V(PASS_NO_SERVICE, PASS,                                               \
 	  "no service on this port of the VIP; policy: pass")                  \
 	V(PASS_ICMP, PASS, "ICMP to a VIP, left to the stack")                 \
-	V(PASS_EXTENSION_HEADER, PASS, "IPv6 extension header")                \
+	V(PASS_EXTENSION_HEADER, PASS,                                         \
+	  "IPv6 extension header beyond the walk; policy: pass")               \
 	V(DROP_FRAGMENT_UNKNOWN, DROP,                                         \
 	  "fragment whose first part was not seen")                            \
 	V(DROP_BAD_LENGTH, DROP, "IP length does not fit the frame")           \
@@ -66,7 +67,8 @@
 	V(DROP_ICMP_UNKNOWN, DROP,                                             \
 	  "ICMP error about a packet of no flow of ours")                      \
 	V(DROP_RATE_LIMITED, DROP, "an answer was due, beyond answer_rate")    \
-	V(DROP_EXTENSION_HEADER, DROP, "IPv6 extension header; policy: drop")  \
+	V(DROP_EXTENSION_HEADER, DROP,                                         \
+	  "IPv6 extension header beyond the walk; policy: drop")               \
 	V(PASS_LOCAL_BACKEND, PASS, "backend is an address of this host")      \
 	V(ABORT_NO_PROGRAM, ABORTED,                                           \
 	  "the program for what is off the hot path is not there")
