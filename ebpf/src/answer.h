@@ -16,6 +16,7 @@
 #include "loom/verdict.h"
 #include "maps.h"
 #include "nat.h"
+#include "offload.h"
 #include "packet.h"
 #include "reply.h"
 #include "service.h"
@@ -116,7 +117,7 @@ static __always_inline __u32 answer_mtu(const struct packet *pkt,
 	mtu -= encap_overhead(backend);
 	if (!pkt->is_v4 && mtu < REPLY_V6_MAX)
 		mtu = REPLY_V6_MAX;
-	return mtu < pkt->l3_len ? mtu : 0;
+	return mtu < packet_wire_len(pkt, 0) ? mtu : 0;
 }
 
 static __always_inline enum loom_verdict

@@ -71,7 +71,7 @@ balance_flow(loom_ctx *ctx, struct packet *pkt,
 	}
 	if (pkt->ttl <= 1)
 		return LOOM_DROP_TTL_EXCEEDED;
-	verdict = next_hop_resolve(ctx, sel.backend, &hop);
+	verdict = next_hop_resolve(ctx, pkt, sel.backend, &hop);
 	if (verdict)
 		return verdict;
 	verdict = encap_check_mtu(pkt, sel.backend);

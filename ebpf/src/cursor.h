@@ -9,7 +9,9 @@
 
 #include "ctx.h"
 
-/* The unparsed rest of a packet. Invalid after bpf_xdp_adjust_head(). */
+/* The unparsed rest of a packet. Invalid after a helper that moves or pulls
+ * bytes.
+ */
 struct cursor {
 	void *pos;
 	void *end;

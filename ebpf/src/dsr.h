@@ -37,7 +37,7 @@ dsr_send(loom_ctx *ctx, struct packet *pkt, const struct loom_backend *backend)
 		return LOOM_ABORT_BACKEND_INVALID;
 	if (pkt->ttl <= 1)
 		return LOOM_DROP_TTL_EXCEEDED;
-	verdict = next_hop_resolve(ctx, backend, &hop);
+	verdict = next_hop_resolve(ctx, pkt, backend, &hop);
 	if (verdict)
 		return verdict;
 	verdict = encap_check_mtu(pkt, backend);

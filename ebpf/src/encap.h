@@ -20,10 +20,12 @@
 #include "addr.h"
 #include "csum.h"
 #include "cursor.h"
+#include "encap_sum.h"
 #include "flow.h"
 #include "loom/abi.h"
 #include "loom/verdict.h"
 #include "next_hop.h"
+#include "offload.h"
 #include "packet.h"
 
 #define ENCAP_TTL          64
@@ -60,8 +62,11 @@ static __always_inline enum loom_verdict
 encap_check_mtu(const struct packet *pkt, const struct loom_backend *backend)
 {
 	__u32 max = backend->mtu ? backend->mtu : ENCAP_MAX_PACKET;
+	__u32 overhead = encap_overhead(backend);
 
-	if (pkt->l3_len + encap_overhead(backend) > max)
+	if (packet_wire_len(pkt, overhead) > max)
+		return LOOM_DROP_TOO_BIG;
+	if (packet_is_gso(pkt) && pkt->l3_len + overhead > ENCAP_MAX_PACKET)
 		return LOOM_DROP_TOO_BIG;
 	return LOOM_CONTINUE;
 }
@@ -145,104 +150,22 @@ static __always_inline void encap_ipv6(struct ipv6hdr *ip,
 	__builtin_memcpy(&ip->daddr, &backend->addr, sizeof(ip->daddr));
 }
 
-#define ENCAP_SUM_CHUNK 64
-#define ENCAP_SUM_MAX   9216 /* jumbo frames */
-
-/* Adds up fewer than ENCAP_SUM_CHUNK bytes; negative if they are not there. */
-static __always_inline __s64 encap_sum_tail(struct cursor *cur, __u32 len)
-{
-	const __be32 *word;
-	const __u8 *byte;
-	__u64 sum = 0;
-
-	for (int i = 0; i < ENCAP_SUM_CHUNK / 4 && len >= 4; i++) {
-		word = cursor_take(cur, sizeof(*word));
-		if (!word)
-			return -1;
-		sum += *word;
-		len -= sizeof(*word);
-	}
-	for (int i = 0; i < 3 && len; i++) {
-		byte = cursor_take(cur, sizeof(*byte));
-		if (!byte)
-			return -1;
-		/* In a 32-bit word of memory order, zeros behind it. */
-		sum += bpf_htonl((__u32)*byte << (24 - 8 * i));
-		len--;
-	}
-	return sum;
-}
-
-/* Adds up len bytes of the frame one by one, to 16 bits; negative if they are
- * not all in the linear part of the frame, or too many. A global function, and
- * the tail first: so the verifier walks each loop once, not once per way to get
- * here, and not once per length of the chunks before it.
+/* Over IPv6 the checksum is mandatory (RFC 8200 8.1), unless the packet will be
+ * cut into segments: one checksum cannot be right for all of them, and that the
+ * card or the kernel computes one for each cannot be asked for from here. Then
+ * it is 0, which tunnels may send (RFC 6935) and Linux's fou and loom_decap
+ * take.
  */
-__noinline int encap_sum_bytes(loom_ctx *ctx, __u32 offset, __u32 len)
+static __always_inline bool encap_wants_csum(const struct packet *pkt,
+					     const struct loom_backend *backend)
 {
-	__u32 tail = len % ENCAP_SUM_CHUNK;
-	struct cursor cur = cursor_init(ctx);
-	const void *chunk;
-	__s64 sum;
-
-	if (len > ENCAP_SUM_MAX || !cursor_skip(&cur, offset + len - tail))
-		return -1;
-	sum = encap_sum_tail(&cur, tail);
-	if (sum < 0)
-		return -1;
-
-	cur = cursor_init(ctx);
-	if (!cursor_skip(&cur, offset))
-		return -1;
-	len -= tail;
-	for (int i = 0; i < ENCAP_SUM_MAX / ENCAP_SUM_CHUNK && len; i++) {
-		chunk = cursor_take(&cur, ENCAP_SUM_CHUNK);
-		if (!chunk)
-			return -1;
-		sum += csum_words(chunk, ENCAP_SUM_CHUNK);
-		len -= ENCAP_SUM_CHUNK;
-		/* Else clang counts in len alone, and the verifier does not
-		 * know that it ends at 0.
-		 */
-		asm volatile("" : "+r"(len));
-	}
-	return csum_fold(sum);
-}
-
-/* The sum of the bytes behind the IP header and IPv4's options, or negative.
- * Where the packet's own checksum covers them all, the sum of segment and
- * pseudo-header is 0xffff, so the segment's alone is known from the addresses.
- * If that checksum is wrong, so is the outer one we derive from it: a damaged
- * packet does not become a valid one. A UDP packet without checksum, or with
- * bytes behind the UDP length, is added up, and so are fragments and extension
- * headers.
- */
-static __always_inline int encap_sum_payload(loom_ctx *ctx,
-					     const struct packet *pkt)
-{
-	__u32 offset = pkt->is_v4 ? pkt->l4_offset
-				  : pkt->l3_offset + sizeof(struct ipv6hdr);
-	__u32 len = pkt->l3_len - (offset - pkt->l3_offset);
-	__u64 pseudo;
-
-	if (!pkt->summed)
-		return encap_sum_bytes(ctx, offset, len);
-	/* The 0xffff in a mapped IPv4 address is a zero of this arithmetic. */
-	pseudo = csum_words(&pkt->flow.src, sizeof(pkt->flow.src)) +
-		 csum_words(&pkt->flow.dst, sizeof(pkt->flow.dst)) +
-		 bpf_htonl(len) + bpf_htonl(pkt->flow.proto);
-	return (__u16)~csum_fold(pseudo);
-}
-
-static __always_inline bool encap_wants_csum(const struct loom_backend *backend)
-{
-	return backend->forwarding == LOOM_FORWARD_GUE &&
+	return backend->forwarding == LOOM_FORWARD_GUE && !packet_is_gso(pkt) &&
 	       !addr_is_v4(&backend->addr) &&
 	       !(backend->flags & LOOM_BACKEND_F_UDP6_ZERO_CSUM);
 }
 
-/* Over IPv6 the checksum is mandatory (RFC 8200 8.1). inner is at the inner IP
- * header; one of IPv4 adds up to 0xffff and is left out.
+/* inner is at the inner IP header; one of IPv4 adds up to 0xffff and is left
+ * out.
  */
 static __always_inline bool encap_gue_csum(const struct encap_outer *outer,
 					   struct encap_gue *gue,
@@ -284,7 +207,8 @@ static __always_inline bool encap_write_gue(struct cursor *cur,
 		.udp.len = bpf_htons(pkt->l3_len + sizeof(*gue)),
 		.proto = encap_inner_proto(pkt),
 	};
-	return !encap_wants_csum(backend) || encap_gue_csum(outer, gue, *cur);
+	return !encap_wants_csum(pkt, backend) ||
+	       encap_gue_csum(outer, gue, *cur);
 }
 
 static __always_inline bool encap_write_ip(struct cursor *cur,
@@ -336,7 +260,7 @@ encap_prepare(loom_ctx *ctx, const struct packet *pkt,
 	outer->source = encap_source(pkt, backend);
 	if (addr_is_v4(&backend->addr) != addr_is_v4(&outer->source))
 		return LOOM_ABORT_BACKEND_INVALID;
-	if (encap_wants_csum(backend))
+	if (encap_wants_csum(pkt, backend))
 		sum = encap_sum_payload(ctx, pkt);
 	if (sum < 0)
 		return LOOM_DROP_TOO_BIG;
@@ -352,6 +276,9 @@ encap_forward(loom_ctx *ctx, const struct packet *pkt,
 	const struct next_hop_frame frame = {
 		.hop = hop,
 		.room = encap_overhead(outer->backend),
+		.tunnel = outer->backend->forwarding == LOOM_FORWARD_GUE
+				  ? NEXT_HOP_TUNNEL_UDP
+				  : NEXT_HOP_TUNNEL_IP,
 		.ethertype = bpf_htons(outer_v4 ? ETH_P_IP : ETH_P_IPV6),
 	};
 	enum loom_verdict verdict;

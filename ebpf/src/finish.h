@@ -10,6 +10,7 @@
 #include "loom/verdict.h"
 #include "maps.h"
 #include "packet.h"
+#include "transmit.h"
 
 static __always_inline int verdict_action(enum loom_verdict verdict)
 {
@@ -42,9 +43,11 @@ static __always_inline int finish(loom_ctx *ctx, const struct packet *pkt,
 	int action = verdict_action(verdict);
 	struct loom_counter *counter;
 
-	if (action == XDP_REDIRECT) {
-		action = bpf_redirect_map(&loom_egress, pkt->egress, 0);
-		if (action != XDP_REDIRECT)
+	if (transmit_hand_up(ctx, verdict))
+		return XDP_PASS;
+	if (action == XDP_TX || action == XDP_REDIRECT) {
+		action = transmit(ctx, pkt, action);
+		if (action == XDP_ABORTED)
 			verdict = LOOM_ABORT_REDIRECT_FAILED;
 	}
 

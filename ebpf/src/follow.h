@@ -85,7 +85,7 @@ follow_nat(loom_ctx *ctx, struct packet *pkt,
 
 	if (pkt->ttl <= 1)
 		return LOOM_DROP_TTL_EXCEEDED;
-	verdict = next_hop_resolve(ctx, backend, &hop);
+	verdict = next_hop_resolve(ctx, pkt, backend, &hop);
 	if (verdict)
 		return verdict;
 	verdict = encap_check_mtu(pkt, backend);

@@ -149,10 +149,8 @@ static __always_inline bool icmp_translate_as(loom_ctx *ctx,
 					      const struct packet *pkt)
 {
 	struct cursor cur = cursor_init(ctx);
-	__u32 offset = ETH_HLEN;
+	__u32 offset = next_hop_l3_offset(&scratch->hop, pkt);
 
-	if (scratch->hop.ifindex == pkt->ingress)
-		offset = pkt->l3_offset;
 	return cursor_skip(&cur, offset) && icmp_rewrite(&cur, pkt, scratch);
 }
 
@@ -264,8 +262,9 @@ static __always_inline enum loom_verdict icmp_nat(loom_ctx *ctx,
 		return LOOM_DROP_TTL_EXCEEDED;
 
 	to_client = entry->flags & LOOM_FLOW_F_REPLY;
-	verdict = to_client ? icmp_hop_to_client(entry, &hop)
-			    : next_hop_resolve(ctx, backend, &hop);
+	verdict = to_client
+			  ? icmp_hop_to_client(entry, &hop)
+			  : next_hop_resolve(ctx, &scratch->pkt, backend, &hop);
 	if (verdict)
 		return verdict;
 	scratch->hop = hop;

@@ -75,15 +75,15 @@ __noinline int later_parse(loom_ctx *ctx)
 {
 	struct scratch *scratch = scratch_get();
 	struct cursor cur = cursor_init(ctx);
-	struct packet pkt = {
-		.ingress = ctx_ingress(ctx),
-		.frame_len = packet_frame_len(ctx),
-	};
 
-	if (!scratch || packet_parse_l3(&cur, &pkt))
+	if (!scratch)
 		return 0;
-	pkt.backend = scratch->backend;
-	scratch->pkt = pkt;
+	scratch->pkt = packet_from(ctx);
+	scratch->pkt.backend = scratch->backend;
+	scratch->pkt.may_be_partial =
+		interface_may_be_partial(interface_lookup(ctx_ingress(ctx)));
+	if (packet_parse_l3(&cur, &scratch->pkt))
+		return 0;
 	scratch->pkt.special = walk(ctx);
 	return 1;
 }

@@ -55,10 +55,7 @@ int loom_xdp_walk(struct xdp_md *ctx)
 SEC("xdp")
 int loom_xdp(struct xdp_md *ctx)
 {
-	struct packet pkt = {
-		.ingress = ctx_ingress(ctx),
-		.frame_len = packet_frame_len(ctx),
-	};
+	struct packet pkt = packet_from(ctx);
 	enum loom_verdict verdict = balance(ctx, &pkt);
 
 	if (later_which(verdict) != LATER_NEVER) {

@@ -66,6 +66,56 @@ static __always_inline bool nat_rewrite_l3(struct cursor *cur,
 	return true;
 }
 
+#ifdef LOOM_TC
+/* What brings a checksum from one flow to the other, as the helper wants it. */
+static __always_inline __u32 nat_csum_diff(__u64 removed, __u64 added)
+{
+	return csum_fold(added) + (__u16)~csum_fold(removed);
+}
+
+/* A global function: the verifier walks it once. 0: done. */
+__noinline int nat_rewrite_check(loom_ctx *ctx, __u32 offset, __u64 flags,
+				 __u32 pseudo, __u32 ports)
+{
+	if (bpf_l4_csum_replace(ctx, offset, 0, pseudo,
+				flags | BPF_F_PSEUDO_HDR))
+		return -1;
+	return bpf_l4_csum_replace(ctx, offset, 0, ports, flags);
+}
+
+/* Ports and checksum. By helper, because only the kernel knows whether the
+ * checksum is one that the sending device completes: such a one covers the
+ * addresses and not the ports. cur is invalid afterwards.
+ */
+static __always_inline bool nat_rewrite_l4(loom_ctx *ctx, struct cursor *cur,
+					   const struct packet *pkt,
+					   const struct loom_flow *to)
+{
+	const struct loom_flow *from = &pkt->flow;
+	__u32 offset = ETH_HLEN + pkt->l4_offset - pkt->l3_offset;
+	__u64 flags = 0;
+	__be16 *ports = cursor_take(cur, 2 * sizeof(*ports));
+	__u32 pseudo;
+
+	if (!ports)
+		return false;
+	ports[0] = to->sport;
+	ports[1] = to->dport;
+	if (from->proto == IPPROTO_TCP) {
+		offset += offsetof(struct tcphdr, check);
+	} else {
+		offset += offsetof(struct udphdr, check);
+		flags = BPF_F_MARK_MANGLED_0;
+	}
+	pseudo = nat_csum_diff(
+		csum_words(from, offsetof(struct loom_flow, sport)),
+		csum_words(to, offsetof(struct loom_flow, sport)));
+	return !nat_rewrite_check(
+		ctx, offset, flags, pseudo,
+		nat_csum_diff((__u64)from->sport + from->dport,
+			      (__u64)to->sport + to->dport));
+}
+#else
 static __always_inline bool nat_rewrite_tcp(struct cursor *cur,
 					    const struct loom_flow *from,
 					    const struct loom_flow *to)
@@ -101,6 +151,16 @@ static __always_inline bool nat_rewrite_udp(struct cursor *cur,
 	return true;
 }
 
+static __always_inline bool
+nat_rewrite_l4(loom_ctx *ctx __attribute__((unused)), struct cursor *cur,
+	       const struct packet *pkt, const struct loom_flow *to)
+{
+	return pkt->flow.proto == IPPROTO_TCP
+		       ? nat_rewrite_tcp(cur, &pkt->flow, to)
+		       : nat_rewrite_udp(cur, &pkt->flow, to);
+}
+#endif
+
 /* The packet leaves as `to`, through hop. */
 static __always_inline enum loom_verdict nat_send(loom_ctx *ctx,
 						  const struct packet *pkt,
@@ -113,17 +173,14 @@ static __always_inline enum loom_verdict nat_send(loom_ctx *ctx,
 	};
 	enum loom_verdict verdict;
 	struct cursor cur;
-	bool done;
 
 	verdict = next_hop_open(ctx, pkt, &frame, &cur);
 	if (verdict)
 		return verdict;
 	if (!nat_rewrite_l3(&cur, pkt, to))
 		return LOOM_DROP_BAD_LENGTH;
-	done = pkt->flow.proto == IPPROTO_TCP
-		       ? nat_rewrite_tcp(&cur, &pkt->flow, to)
-		       : nat_rewrite_udp(&cur, &pkt->flow, to);
-	return done ? LOOM_CONTINUE : LOOM_DROP_SHORT_L4;
+	return nat_rewrite_l4(ctx, &cur, pkt, to) ? LOOM_CONTINUE
+						  : LOOM_DROP_SHORT_L4;
 }
 
 /* ---- client to backend ------------------------------------------------- */

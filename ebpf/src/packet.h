@@ -17,10 +17,12 @@
 
 #include "addr.h"
 #include "csum.h"
+#include "ctx.h"
 #include "cursor.h"
 #include "loom/abi.h"
 #include "loom/verdict.h"
 #include "maps.h"
+#include "skb.h"
 
 #define PACKET_MAX_TAGS    2
 #define PACKET_V4_DF       0x4000
@@ -52,7 +54,8 @@ struct packet {
 	__u32 l4_offset;
 	enum loom_verdict special; /* not CONTINUE: way out if for a VIP */
 	struct packet_tag tags[PACKET_MAX_TAGS];
-	__u8 tag_count;
+	__u8 tag_count;      /* of those in the frame */
+	bool may_be_partial; /* L4 checksums that are not filled in yet occur */
 	__u8 smac[ETH_ALEN];
 	__u8 tos;       /* or traffic class */
 	__u8 ttl;       /* or hop limit */
@@ -93,9 +96,23 @@ static __always_inline __be16 packet_ethertype(const struct packet *pkt)
 /* Length of the frame with all its fragments in memory (xdp.frags). */
 static __always_inline __u32 packet_frame_len(loom_ctx *ctx)
 {
+#ifdef LOOM_TC
+	return ctx->len;
+#else
 	if (loom_config.features & LOOM_FEATURE_FRAGS)
 		return bpf_xdp_get_buff_len(ctx);
 	return ctx->data_end - ctx->data;
+#endif
+}
+
+/* Of which nothing but its frame is known yet. */
+static __always_inline struct packet packet_from(loom_ctx *ctx)
+{
+	skb_begin(ctx);
+	return (struct packet){
+		.ingress = ctx_ingress(ctx),
+		.frame_len = packet_frame_len(ctx),
+	};
 }
 
 /* Leaves the cursor behind the last tag. A third tag is not IP to us. */
@@ -129,6 +146,10 @@ packet_parse_l2(struct cursor *cur, struct packet *pkt, __be16 *ethertype)
 		pkt->l3_offset += sizeof(*tag);
 		*ethertype = tag->ethertype;
 	}
+#ifdef LOOM_TC
+	if (skb_tag_count() > PACKET_MAX_TAGS)
+		return LOOM_PASS_NOT_IP;
+#endif
 	return LOOM_CONTINUE;
 }
 
@@ -235,6 +256,24 @@ static __always_inline enum loom_verdict packet_check(const struct packet *pkt)
 	return pkt->special;
 }
 
+/* A checksum that the sending device was to fill in holds the sum of the
+ * pseudo-header until then. XDP cannot fill it in, and what it changes would
+ * make it wrong: TC still knows what is missing. One honest packet in 65 536
+ * looks the same and takes that way as well.
+ */
+static __always_inline enum loom_verdict
+packet_check_partial(const struct packet *pkt, __u32 l4_len, __sum16 check)
+{
+	__u64 pseudo;
+
+	if (!pkt->may_be_partial)
+		return LOOM_CONTINUE;
+	pseudo = csum_words(&pkt->flow.src, sizeof(pkt->flow.src)) +
+		 csum_words(&pkt->flow.dst, sizeof(pkt->flow.dst)) +
+		 bpf_htonl(l4_len) + bpf_htonl(pkt->flow.proto);
+	return check == csum_fold(pseudo) ? LOOM_PASS_HANDED_UP : LOOM_CONTINUE;
+}
+
 static __always_inline enum loom_verdict
 packet_parse_tcp(struct cursor *cur, struct packet *pkt, __u32 l4_len)
 {
@@ -249,8 +288,9 @@ packet_parse_tcp(struct cursor *cur, struct packet *pkt, __u32 l4_len)
 	pkt->flow.dport = tcp->dest;
 	pkt->tcp_flags = ((const __u8 *)tcp)[13];
 	pkt->tcp_seq = tcp->seq;
+	skb_set_l4_header(tcp->doff * 4);
 	pkt->summed = true;
-	return LOOM_CONTINUE;
+	return packet_check_partial(pkt, l4_len, tcp->check);
 }
 
 static __always_inline enum loom_verdict packet_parse_udp(struct cursor *cur,
@@ -269,8 +309,9 @@ static __always_inline enum loom_verdict packet_parse_udp(struct cursor *cur,
 
 	pkt->flow.sport = udp->source;
 	pkt->flow.dport = udp->dest;
+	skb_set_l4_header(sizeof(*udp));
 	pkt->summed = udp->check && udp_len == l4_len;
-	return LOOM_CONTINUE;
+	return packet_check_partial(pkt, udp_len, udp->check);
 }
 
 /* Ports. Lengths come from the IP header, never from the frame: short frames

@@ -18,6 +18,7 @@
 #include "cursor.h"
 #include "encap.h"
 #include "next_hop.h"
+#include "offload.h"
 #include "packet.h"
 #include "scratch.h"
 
@@ -49,6 +50,13 @@ static __always_inline bool reply_hop(loom_ctx *ctx, const struct packet *pkt,
 	__builtin_memcpy(hop->smac, eth->h_dest, ETH_ALEN);
 	hop->ifindex = pkt->ingress;
 	return true;
+}
+
+static __always_inline __u32 reply_l3_offset(const struct packet *pkt)
+{
+	const struct next_hop hop = { .ifindex = pkt->ingress };
+
+	return next_hop_l3_offset(&hop, pkt);
 }
 
 static __always_inline __u32 reply_ip_len(const struct packet *pkt)
@@ -125,14 +133,14 @@ static __always_inline __u32 reply_quote_len(loom_ctx *ctx,
 	return len > linear ? linear : len;
 }
 
-/* Puts room for the headers in front of the packet, and the Ethernet header in
- * front of that, and cuts it off behind the quote. Where there is no headroom
- * the frame is as it was.
+/* Cuts the packet off behind the quote, and puts room for the headers in front
+ * of it, and the Ethernet header in front of that. XDP has to do that first:
+ * where there is no headroom the frame is as it was.
  */
 static __always_inline bool reply_open(loom_ctx *ctx, const struct packet *pkt,
 				       __u32 room, __u32 quote)
 {
-	int tail = pkt->l3_offset + quote - pkt->frame_len;
+	__u32 len = pkt->l3_offset + quote;
 	struct next_hop hop;
 	const struct next_hop_frame frame = {
 		.hop = &hop,
@@ -141,9 +149,15 @@ static __always_inline bool reply_open(loom_ctx *ctx, const struct packet *pkt,
 	};
 	struct cursor cur;
 
-	return reply_hop(ctx, pkt, &hop) &&
-	       !next_hop_open(ctx, pkt, &frame, &cur) &&
-	       !(tail && bpf_xdp_adjust_tail(ctx, tail));
+	if (!reply_hop(ctx, pkt, &hop))
+		return false;
+#ifdef LOOM_TC
+	return ctx_cut(ctx, pkt->frame_len, len) &&
+	       !next_hop_open(ctx, pkt, &frame, &cur);
+#else
+	return !next_hop_open(ctx, pkt, &frame, &cur) &&
+	       ctx_cut(ctx, pkt->frame_len, len);
+#endif
 }
 
 static __always_inline bool reply_write_icmp(loom_ctx *ctx,
@@ -155,7 +169,7 @@ static __always_inline bool reply_write_icmp(loom_ctx *ctx,
 	struct cursor cur = cursor_init(ctx);
 	struct reply_icmp *out;
 
-	if (!cursor_skip(&cur, pkt->l3_offset) ||
+	if (!cursor_skip(&cur, reply_l3_offset(pkt)) ||
 	    !reply_write_ip(&cur, pkt, proto, quote + sizeof(*icmp)))
 		return false;
 	out = cursor_take(&cur, sizeof(*out));
@@ -169,6 +183,8 @@ reply_error_as(loom_ctx *ctx, const struct packet *pkt, __u32 kind, __u32 mtu)
 {
 	__u32 room = reply_ip_len(pkt) + sizeof(struct reply_icmp);
 	__u32 quote = reply_quote_len(ctx, pkt);
+	int pending = offload_pending_sum(ctx, pkt);
+	__u32 summed = quote;
 	struct reply_icmp icmp = {
 		.type = kind >> 8,
 		.code = kind,
@@ -179,10 +195,14 @@ reply_error_as(loom_ctx *ctx, const struct packet *pkt, __u32 kind, __u32 mtu)
 
 	if (!reply_open(ctx, pkt, room, quote))
 		return false;
-	quoted = encap_sum_bytes(ctx, pkt->l3_offset + room, quote);
+	if (pending >= 0)
+		summed = pkt->l4_offset - pkt->l3_offset;
+	quoted = encap_sum_bytes(ctx, reply_l3_offset(pkt) + room, summed);
 	if (quoted < 0)
 		return false;
 	sum = (__u64)quoted + csum_words(&icmp, sizeof(icmp));
+	if (pending >= 0)
+		sum += pending;
 	if (!pkt->is_v4)
 		sum += reply_pseudo(pkt, IPPROTO_ICMPV6, quote + sizeof(icmp));
 	icmp.check = ~csum_fold(sum);
@@ -212,10 +232,12 @@ __noinline int reply_error(loom_ctx *ctx, __u32 kind, __u32 mtu)
  * segment.
  */
 static __always_inline struct tcphdr
-reply_reset_header(const struct packet *pkt, const struct tcphdr *tcp)
+reply_reset_header(const struct packet *pkt, const struct tcphdr *tcp,
+		   bool pending)
 {
 	__u32 header = pkt->l4_offset - pkt->l3_offset + tcp->doff * 4;
 	__u32 len = pkt->l3_len - header + tcp->syn + tcp->fin;
+	__u64 sum = reply_pseudo(pkt, IPPROTO_TCP, sizeof(*tcp));
 	struct tcphdr rst = {
 		.source = tcp->dest,
 		.dest = tcp->source,
@@ -229,8 +251,10 @@ reply_reset_header(const struct packet *pkt, const struct tcphdr *tcp)
 		rst.ack = 1;
 		rst.ack_seq = bpf_htonl(bpf_ntohl(tcp->seq) + len);
 	}
-	rst.check = ~csum_fold(csum_words(&rst, sizeof(rst)) +
-			       reply_pseudo(pkt, IPPROTO_TCP, sizeof(rst)));
+	if (pending) /* the device will do the rest */
+		rst.check = csum_fold(sum);
+	else
+		rst.check = ~csum_fold(sum + csum_words(&rst, sizeof(rst)));
 	return rst;
 }
 
@@ -239,8 +263,8 @@ static __always_inline bool reply_reset_as(loom_ctx *ctx,
 					   const struct packet *pkt)
 {
 	__u32 len = pkt->l3_offset + reply_ip_len(pkt) + sizeof(struct tcphdr);
+	bool pending = offload_pending_sum(ctx, pkt) >= 0;
 	struct cursor cur = cursor_init(ctx);
-	int tail = len - pkt->frame_len;
 	struct next_hop hop;
 	const struct next_hop_frame frame = {
 		.hop = &hop,
@@ -254,10 +278,9 @@ static __always_inline bool reply_reset_as(loom_ctx *ctx,
 	tcp = cursor_take(&cur, sizeof(*tcp));
 	if (!tcp)
 		return false;
-	rst = reply_reset_header(pkt, tcp);
+	rst = reply_reset_header(pkt, tcp, pending);
 
-	if (!reply_hop(ctx, pkt, &hop) ||
-	    (tail && bpf_xdp_adjust_tail(ctx, tail)))
+	if (!reply_hop(ctx, pkt, &hop) || !ctx_cut(ctx, pkt->frame_len, len))
 		return false;
 	cur = cursor_init(ctx);
 	if (!next_hop_write(&cur, pkt, &frame))

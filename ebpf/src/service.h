@@ -26,6 +26,18 @@ interface_lookup(__u32 ifindex)
 	return iface;
 }
 
+/* Checksums that only TC can handle may come in there. */
+static __always_inline bool
+interface_may_be_partial(const struct loom_interface *iface
+			 __attribute__((unused)))
+{
+#ifdef LOOM_TC
+	return false;
+#else
+	return iface && iface->flags & LOOM_INTERFACE_F_PARTIAL;
+#endif
+}
+
 /* One of the interface's other MACs? A global function: the verifier walks the
  * comparisons once, and not once with each outcome.
  */
@@ -44,8 +56,8 @@ __noinline int interface_has_extra_mac(loom_ctx *ctx)
 }
 
 /* On a promiscuous interface or a hub, other hosts' frames arrive too. */
-static __always_inline enum loom_verdict
-interface_check(loom_ctx *ctx, const struct packet *pkt)
+static __always_inline enum loom_verdict interface_check(loom_ctx *ctx,
+							 struct packet *pkt)
 {
 	const struct loom_interface *iface = interface_lookup(pkt->ingress);
 	struct cursor cur = cursor_init(ctx);
@@ -53,6 +65,7 @@ interface_check(loom_ctx *ctx, const struct packet *pkt)
 
 	if (!iface || !eth)
 		return LOOM_PASS_NOT_OUR_MAC;
+	pkt->may_be_partial = interface_may_be_partial(iface);
 	if (packet_mac_equal(eth->h_dest, iface->mac))
 		return LOOM_CONTINUE;
 	return iface->extra_count && interface_has_extra_mac(ctx)

@@ -243,8 +243,8 @@ TEST_P(ForwardVlan, TagsStayOnTheSameInterface) {
 
   const Bytes head(plain.begin(), plain.begin() + 12);
   const Bytes rest(plain.begin() + 12, plain.end());
-  EXPECT_EQ(one.packet, head + Bytes(tags.begin() + 4, tags.end()) + rest);
-  EXPECT_EQ(two.packet, head + tags + rest);
+  EXPECT_EQ(one.packet, shown(head + Bytes(tags.begin() + 4, tags.end()) + rest));
+  EXPECT_EQ(two.packet, shown(head + tags + rest));
 }
 
 TEST_P(ForwardVlan, TagsAreLeftBehindOnTheWayToAnotherInterface) {

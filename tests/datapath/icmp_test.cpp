@@ -193,7 +193,7 @@ class Rule09Nat : public Nat {
   static void expect_sent(const Bytes& frame, const Bytes& want) {
     const Outcome got = run(frame);
     EXPECT_EQ(got.action, XDP_TX);
-    EXPECT_EQ(got.packet, want);
+    EXPECT_EQ(got.packet, shown(want));
     EXPECT_EQ(PacketCheck::problem_of(got.packet), "");
   }
 };

@@ -14,7 +14,7 @@ TEST_F(Later, WithoutItsProgramAPacketIsDroppedAsItCame) {
                              Bytes(Ether{} / Ip4{} / Icmp{.type = 8})}) {
     Outcome got;
     EXPECT_EQ(verdict(frame, &got), "ABORT_NO_PROGRAM");
-    EXPECT_EQ(got.action, XDP_ABORTED);
+    EXPECT_EQ(got.action, action_seen(LOOM_ABORT_NO_PROGRAM));
     EXPECT_EQ(got.packet, frame);
   }
   const Bytes hot = Ether{} / Ip4{} / Tcp{.dport = 80, .syn = true};

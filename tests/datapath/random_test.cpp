@@ -92,6 +92,13 @@ class Random : public Datapath {
     return frame;
   }
 
+  template <class Make>
+  static Bytes runnable(const Make& make) {
+    Bytes frame = make();
+    while (!can_run(frame)) frame = make();
+    return frame;
+  }
+
  private:
   std::mt19937 random_{20240229};  // The same frames every time.
 };
@@ -99,7 +106,8 @@ class Random : public Datapath {
 TEST_F(Random, WhatIsNotForAVipIsPassedAsItCame) {
   Datapath::SetUp();  // Without any VIP.
   for (int i = 0; i < kFrames; ++i) {
-    const Bytes frame = below(4) ? damaged(packet_to(Ip4{}, Ip6{})) : noise();
+    const Bytes frame =
+        runnable([&] { return below(4) ? damaged(packet_to(Ip4{}, Ip6{})) : noise(); });
     const Outcome got = run(frame);
     ASSERT_EQ(got.action, XDP_PASS) << i;
     ASSERT_EQ(got.packet, frame) << i;
@@ -110,7 +118,8 @@ TEST_F(Random, WhatIsNotForAVipIsPassedAsItCame) {
 TEST_F(Random, EveryFrameIsCountedOnceUnderAKnownVerdict) {
   std::map<int, uint64_t> actions;
   for (int i = 0; i < kFrames; ++i) {
-    const Bytes frame = below(8) ? damaged(packet_to(Ip4{}, Ip6{})) : noise();
+    const Bytes frame =
+        runnable([&] { return below(8) ? damaged(packet_to(Ip4{}, Ip6{})) : noise(); });
     const Outcome got = run(frame);
     actions[got.action]++;
     if (got.action == XDP_PASS || got.action == XDP_DROP) {
@@ -151,6 +160,7 @@ TEST_F(Random, EveryCutOfAPacketIsCountedAndLeftAlone) {
   for (const Bytes& whole : templates) {
     for (size_t length = 14; length < whole.size(); ++length) {
       const Bytes frame(whole.begin(), whole.begin() + static_cast<long>(length));
+      if (!can_run(frame)) continue;
       Outcome got;
       const std::string taken = verdict(frame, &got);
       EXPECT_TRUE(got.action == XDP_PASS || got.action == XDP_DROP) << taken << " at " << length;

@@ -85,12 +85,12 @@ TEST_F(Rule03, UpToTwoTagsAreReadAndStayInNatBothWays) {
                              Vlan{.id = 7, .tpid = ETH_P_8021AD} / Vlan{.id = 8}}) {
     EXPECT_EQ(
         run(Packet({kFromClient}) / tags / Ip4{} / kSyn).packet,
-        Bytes(Packet({kToBackend}) / tags / Ip4{.src = kSource4, .dst = "10.0.0.2", .ttl = 63} /
+        shown(Packet({kToBackend}) / tags / Ip4{.src = kSource4, .dst = "10.0.0.2", .ttl = 63} /
               Tcp{.sport = nat_candidate(kFlow4), .dport = 8080, .syn = true}));
     const Tcp back{.sport = 8080, .dport = nat_candidate(kFlow4), .ack = true};
     EXPECT_EQ(
         run(Packet({kFromBackend}) / tags / Ip4{.src = "10.0.0.2", .dst = kSource4} / back).packet,
-        Bytes(Packet({kToClient}) / tags / Ip4{.src = kVip4, .dst = "192.0.2.1", .ttl = 63} /
+        shown(Packet({kToClient}) / tags / Ip4{.src = kVip4, .dst = "192.0.2.1", .ttl = 63} /
               Tcp{.sport = 80, .dport = 40000, .ack = true}));
   }
   EXPECT_EQ(verdict(kFromClient / Vlan{} / Vlan{} / Vlan{} / Ip4{} / kSyn), "PASS_NOT_IP");

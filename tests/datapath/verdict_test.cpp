@@ -332,10 +332,12 @@ TEST_F(Verdict, EachRowTakesItsWayOutAndIsCountedThereOnce) {
     SCOPED_TRACE(row.name);
     SetUp();
     const Bytes frame = row.arrange();
+    if (!can_run(frame)) continue;
     Outcome got;
     EXPECT_EQ(verdict(frame, &got), name_of(row.verdict));
-    EXPECT_EQ(got.action, action_of(row.verdict));
-    if (got.action == XDP_PASS || got.action == XDP_DROP) {
+    EXPECT_EQ(got.action, action_seen(row.verdict));
+    const int meant = action_of(row.verdict);
+    if (meant == XDP_PASS || meant == XDP_DROP) {
       EXPECT_EQ(got.packet, frame);
     }
   }
@@ -371,6 +373,7 @@ const std::map<loom_verdict, const char*> kWithoutRow = {
     {LOOM_DROP_NO_HEADROOM, "needs a frame with metadata: the test above"},
     {LOOM_ABORT_NO_PROGRAM, "needs programs taken away: later_test.cpp"},
     {LOOM_DROP_EXTENSION_HEADER, "needs another configuration: extension_drop_test.cpp"},
+    {LOOM_PASS_HANDED_UP, "never at TC: hand_up_test.cpp"},
 };
 
 TEST_F(Verdict, EveryVerdictHasARowOrAReason) {

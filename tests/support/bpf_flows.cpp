@@ -85,10 +85,6 @@ loom_config Datapath::config() {
   return out;
 }
 
-int Datapath::program_fd() {
-  return bpf_program__fd(program().progs.loom_xdp);
-}
-
 int Datapath::map_fd(const char* name) {
   return bpf_object__find_map_fd_by_name(program().obj, name);
 }

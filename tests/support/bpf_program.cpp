@@ -14,6 +14,7 @@
 #include <cstring>
 #include <set>
 
+#include "loom_tc.skel.h"
 #include "loom_xdp.skel.h"
 #include "support/bpf_map.hpp"
 
@@ -24,6 +25,11 @@ struct Destroy {
   void operator()(loom_xdp* skeleton) const { loom_xdp::destroy(skeleton); }
 };
 using Skeleton = std::unique_ptr<loom_xdp, Destroy>;
+
+struct DestroyTc {
+  void operator()(loom_tc* skeleton) const { loom_tc::destroy(skeleton); }
+};
+using TcSkeleton = std::unique_ptr<loom_tc, DestroyTc>;
 
 [[noreturn]] void skip(const std::string& reason) {
   std::printf("SKIP: %s\n", reason.c_str());
@@ -47,6 +53,19 @@ UniqueFd make_ring() {
 std::map<std::string, std::array<char, 65536>> verifier_logs;
 constexpr uint32_t kLogStatistics = 4;
 
+void log_statistics(bpf_program* program) {
+  auto& log = verifier_logs[bpf_program__name(program)];
+  bpf_program__set_log_level(program, kLogStatistics);
+  bpf_program__set_log_buf(program, log.data(), log.size());
+}
+
+[[noreturn]] void fail_to_load(const char* name) {
+  std::printf("%s does not load: %s\n", name, std::strerror(errno));
+  for (const auto& [program, log] : verifier_logs)
+    std::printf("%s: %s\n", program.c_str(), log.data());
+  std::exit(1);
+}
+
 LoadOptions load_options;
 
 Skeleton open_and_load(uint32_t frags_flag) {
@@ -57,10 +76,8 @@ Skeleton open_and_load(uint32_t frags_flag) {
       load_options.features | (frags_flag ? LOOM_FEATURE_FRAGS : 0);
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, skeleton->obj) {
-    auto& log = verifier_logs[bpf_program__name(program)];
     bpf_program__set_flags(program, frags_flag);
-    bpf_program__set_log_level(program, kLogStatistics);
-    bpf_program__set_log_buf(program, log.data(), log.size());
+    log_statistics(program);
   }
   // libbpf 1.1 cannot resize an inner map, only take the shape of another.
   const UniqueFd shape = make_ring();
@@ -77,6 +94,23 @@ Skeleton open_and_load(uint32_t frags_flag) {
   return loom_xdp::load(skeleton.get()) == 0 ? std::move(skeleton) : nullptr;
 }
 
+/// loom_tc over the maps and with the configuration of loom_xdp.
+TcSkeleton load_tc(const loom_xdp& xdp) {
+  TcSkeleton skeleton(loom_tc::open());
+  if (!skeleton) return nullptr;
+  std::memcpy(&const_cast<loom_config&>(skeleton->rodata->loom_config), &xdp.rodata->loom_config,
+              sizeof(loom_config));
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, skeleton->obj) log_statistics(program);
+  bpf_map* map = nullptr;
+  bpf_object__for_each_map(map, skeleton->obj) {
+    if (bpf_map__is_internal(map) || bpf_map__type(map) == BPF_MAP_TYPE_PROG_ARRAY) continue;
+    const bpf_map* shared = bpf_object__find_map_by_name(xdp.obj, bpf_map__name(map));
+    if (shared && bpf_map__reuse_fd(map, bpf_map__fd(shared)) != 0) return nullptr;
+  }
+  return loom_tc::load(skeleton.get()) == 0 ? std::move(skeleton) : nullptr;
+}
+
 Skeleton load_or_skip() {
   enter_own_network();
   // What the first attempt prints where the kernel does not know frags (before 5.18) is no news.
@@ -85,11 +119,7 @@ Skeleton load_or_skip() {
   libbpf_set_print(print);
   if (!skeleton) skeleton = open_and_load(0);
   if (!skeleton && errno == EPERM) skip("loading BPF programs needs CAP_BPF and CAP_NET_ADMIN");
-  if (!skeleton) {
-    std::printf("loom_xdp does not load: %s\n", std::strerror(errno));
-    for (const auto& [name, log] : verifier_logs) std::printf("%s: %s\n", name.c_str(), log.data());
-    std::exit(1);
-  }
+  if (!skeleton) fail_to_load("loom_xdp");
   return skeleton;
 }
 
@@ -150,6 +180,21 @@ loom_xdp& Datapath::program() {
   return *skeleton;
 }
 
+bool Datapath::is_tc() {
+  const char* program = std::getenv("LOOM_TEST_PROGRAM");
+  return program && std::strcmp(program, "tc") == 0;
+}
+
+loom_tc& Datapath::tc_program() {
+  static const TcSkeleton skeleton = load_tc(program());
+  if (!skeleton) fail_to_load("loom_tc");
+  return *skeleton;
+}
+
+int Datapath::program_fd() {
+  return bpf_program__fd(is_tc() ? tc_program().progs.loom_tc : program().progs.loom_xdp);
+}
+
 void Datapath::SetUpTestSuite() {
   program();
 }
@@ -184,9 +229,10 @@ void Datapath::SetUp() {
 }
 
 void Datapath::put_interface(uint32_t ifindex, const MacBytes& mac,
-                             const std::vector<MacBytes>& extra) {
+                             const std::vector<MacBytes>& extra, uint8_t flags) {
   loom_interface value{};
   value.ifindex = ifindex;
+  value.flags = flags;
   std::memcpy(value.mac, mac.data(), mac.size());
   for (const MacBytes& one : extra)
     std::memcpy(value.extra[value.extra_count++], one.data(), one.size());
@@ -264,62 +310,6 @@ void Datapath::serve(const std::string& vip, uint16_t port, uint8_t proto,
   put_vip(vip);
 }
 
-namespace {
-
-/// 0 or a negative errno. Without a context the frame comes from the loopback device.
-int try_run(int program_fd, const Bytes& frame, const xdp_md* context, Outcome* result) {
-  result->packet.resize(frame.size() + 256);
-  LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame.data(),
-              .data_out = result->packet.data(),
-              .data_size_in = static_cast<uint32_t>(frame.size()),
-              .data_size_out = static_cast<uint32_t>(result->packet.size()));
-  if (context) {
-    options.ctx_in = context;
-    options.ctx_size_in = sizeof(*context);
-  }
-  const int err = bpf_prog_test_run_opts(program_fd, &options);
-  result->packet.resize(options.data_size_out);
-  result->action = static_cast<int>(options.retval);
-  return err;
-}
-
-xdp_md context_of(const Bytes& frame, uint32_t ingress) {
-  xdp_md context{};
-  context.data_end = static_cast<uint32_t>(frame.size());
-  context.ingress_ifindex = ingress;
-  return context;
-}
-
-}  // namespace
-
-Outcome Datapath::run(const Bytes& frame, uint32_t ingress) {
-  const xdp_md context = context_of(frame, ingress);
-  const int fd = bpf_program__fd(program().progs.loom_xdp);
-  Outcome out;
-  EXPECT_EQ(try_run(fd, frame, ingress == kIngress ? nullptr : &context, &out), 0)
-      << std::strerror(errno);
-  return out;
-}
-
-std::optional<Outcome> Datapath::run_without_headroom(const Bytes& frame) {
-  const Bytes metadata(208);  // Of the 256 bytes in front the kernel keeps 40 for itself.
-  const Bytes with_metadata = metadata + frame;
-  xdp_md context = context_of(with_metadata, kIngress);
-  context.data = static_cast<uint32_t>(metadata.size());
-  Outcome out;
-  if (try_run(bpf_program__fd(program().progs.loom_xdp), with_metadata, &context, &out) != 0)
-    return std::nullopt;
-  out.packet.erase(out.packet.begin(), out.packet.begin() + static_cast<long>(metadata.size()));
-  return out;
-}
-
-bool Datapath::can_choose_ingress() {
-  const Bytes frame(64);
-  const xdp_md context = context_of(frame, egress());
-  Outcome ignored;
-  return try_run(bpf_program__fd(program().progs.loom_clock), frame, &context, &ignored) == 0;
-}
-
 Counted Datapath::counted() {
   Counted out;
   for (uint32_t i = 0; i < LOOM_VERDICT_MAX; ++i)
@@ -335,16 +325,6 @@ Counted Datapath::counted() {
     if (count) out.errors[static_cast<loom_error>(i)] = count;
   }
   return out;
-}
-
-std::string Datapath::verdict(const Bytes& frame, Outcome* result) {
-  counted();
-  const Outcome done = run(frame);
-  const Counted counts = counted();
-  if (result) *result = done;
-  if (counts.packets() != 1) return "counted " + std::to_string(counts.packets()) + " times";
-  if (!counts.backends.empty()) return done.action == XDP_TX ? "FORWARD_TX" : "FORWARD_REDIRECT";
-  return name_of(counts.verdicts.begin()->first);
 }
 
 uint64_t Datapath::timeout(loom_state state) {
@@ -370,9 +350,10 @@ loom_clock Datapath::clock() {
 }
 
 std::map<std::string, uint32_t> Datapath::verified_instructions() {
-  program();
+  program_fd();
   std::map<std::string, uint32_t> counts;
   for (const auto& [name, log] : verifier_logs) {
+    if (is_tc() != name.starts_with("loom_tc")) continue;
     unsigned count = 0;
     const char* line = std::strstr(log.data(), "processed ");
     EXPECT_TRUE(line && std::sscanf(line, "processed %u insns", &count) == 1) << log.data();
@@ -382,7 +363,7 @@ std::map<std::string, uint32_t> Datapath::verified_instructions() {
 }
 
 void Datapath::remove_later_programs() {
-  clear_hash<uint32_t>(program().maps.loom_xdp_later);
+  clear_hash<uint32_t>(is_tc() ? tc_program().maps.loom_tc_later : program().maps.loom_xdp_later);
 }
 
 }  // namespace loom::test

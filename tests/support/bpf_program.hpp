@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Packet in, packet out: loom_xdp under BPF_PROG_TEST_RUN, with maps a test fills by hand.
+// Packet in, packet out: loom_xdp under BPF_PROG_TEST_RUN, with maps a test fills by hand. With
+// LOOM_TEST_PROGRAM=tc in the environment the same tests run loom_tc.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -18,6 +19,7 @@
 #include "support/datapath_values.hpp"
 #include "support/packet.hpp"
 
+struct loom_tc;
 struct loom_xdp;
 
 namespace loom::test {
@@ -58,7 +60,7 @@ class Datapath : public ::testing::Test {
   // ---- what the daemon writes
 
   static void put_interface(uint32_t ifindex, const MacBytes& mac,
-                            const std::vector<MacBytes>& extra = {});
+                            const std::vector<MacBytes>& extra = {}, uint8_t flags = 0);
   static void remove_interface(uint32_t ifindex);
   static void put_vip(const std::string& address, uint32_t flags = LOOM_VIP_F_SERVICE);
   static void put_listener(const std::string& vip, uint16_t port, uint8_t proto,
@@ -130,8 +132,21 @@ class Datapath : public ::testing::Test {
   static int program_fd();
   static int map_fd(const char* name);
 
+  /// The program under test is loom_tc; what it does is told in words of XDP.
+  static bool is_tc();
+  /// BPF_PROG_TEST_RUN makes no skb of a frame that ends within its IP header.
+  static bool can_run(const Bytes& frame);
+  /// What BPF_PROG_TEST_RUN shows of a frame: an skb's outermost tag is in its metadata.
+  static Bytes shown(Bytes frame);
+  /// TC has no action for the tracepoint of ABORT_*: it drops.
+  static int action_seen(loom_verdict verdict);
+
  private:
   static loom_xdp& program();
+  static loom_tc& tc_program();
+  static Outcome run_tc(const Bytes& frame, uint32_t ingress);
+  /// Packets counted so far of which the maps say that they left by another interface.
+  static uint64_t sent_elsewhere(uint32_t ingress);
 };
 
 }  // namespace loom::test

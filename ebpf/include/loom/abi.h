@@ -90,14 +90,32 @@ static_assert(sizeof(struct loom_range_key) == 24, "ABI");
 /* One per interface the datapath is attached to. */
 #define LOOM_EXTRA_MACS 4u
 
+/* F_XDP: loom_tc acts only on what loom_xdp marked. F_TC: there is a loom_tc to
+ * mark packets for. F_PARTIAL: L4 checksums may not be filled in yet.
+ */
+#define LOOM_INTERFACE_F_XDP     1u
+#define LOOM_INTERFACE_F_TC      2u
+#define LOOM_INTERFACE_F_PARTIAL 4u
+
 struct loom_interface {
 	__u32 ifindex; /* 0: empty slot */
 	__u8 mac[6];   /* only frames to this address are balanced, */
 	__u8 extra_count;
-	__u8 pad;
+	__u8 flags;
 	__u8 extra[LOOM_EXTRA_MACS][6]; /* or to one of these (VRRP) */
 };
 static_assert(sizeof(struct loom_interface) == 36, "ABI");
+
+/* Metadata in front of a frame that loom_xdp leaves to loom_tc. It may stay on
+ * the skb after its interface: it means something only where it was put on.
+ */
+#define LOOM_MARK_MAGIC 0x70756d6cu /* "lmup" */
+
+struct loom_mark {
+	__u32 magic;
+	__u32 ifindex;
+};
+static_assert(sizeof(struct loom_mark) == 8, "ABI");
 
 /* ---- services and backends ------------------------------------------- */
 

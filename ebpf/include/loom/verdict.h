@@ -71,7 +71,9 @@
 	  "IPv6 extension header beyond the walk; policy: drop")               \
 	V(PASS_LOCAL_BACKEND, PASS, "backend is an address of this host")      \
 	V(ABORT_NO_PROGRAM, ABORTED,                                           \
-	  "the program for what is off the hot path is not there")
+	  "the program for what is off the hot path is not there")             \
+	V(PASS_HANDED_UP, PASS,                                                \
+	  "checksum not filled in yet, and no TC program to take the packet")
 
 /* clang-format off */
 enum loom_verdict {
