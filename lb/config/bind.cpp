@@ -45,6 +45,7 @@ void bind_extra_macs(const Reader& list, Spec& spec, Report& report) {
 
 XdpMode bind_mode(const Reader& root, Report& report) {
   const auto mode = agreed(root, {"ebpf.xdp_mode", "ebpf.xdp.mode"}, report).text();
+  if (root.at("ebpf.mode").text() == "tc") return XdpMode::kTc;
   if (mode == "native") return XdpMode::kNative;
   return mode == "generic" ? XdpMode::kGeneric : XdpMode::kAuto;
 }

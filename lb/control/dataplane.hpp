@@ -81,8 +81,8 @@ struct FlowSweep {
 
 struct ProgramInfo {
   std::string interface;
-  std::string mode;    ///< "native" or "generic".
-  std::string attach;  ///< "link".
+  std::string mode;    ///< "native", "generic" or "tc".
+  std::string attach;  ///< "link", or "filter" at TC.
   uint32_t program_id = 0;
   std::string tag;   ///< Hex, as bpftool prints it.
   std::string note;  ///< Why this mode, if not the first choice.

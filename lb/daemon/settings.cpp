@@ -39,8 +39,11 @@ Result<DataplaneOptions> dataplane_options(const Config& config) {
   DataplaneOptions out;
   out.pin_path = config.runtime.pin_path;
   out.interfaces = config.spec.interfaces;
+  out.mode = config.spec.mode;
   DatapathConfig& datapath = out.datapath;
   datapath.ring_size = config.ring_size;
+  // Generic XDP makes them one buffer for other programs.
+  datapath.multi_buffer = config.spec.mode != XdpMode::kGeneric;
   datapath.max_backends = config.max_backends;
   datapath.max_flows = config.conntrack.max_entries;
   datapath.max_probation = config.conntrack.probation_entries;

@@ -89,18 +89,24 @@ Result<std::optional<PinnedLink>> pinned_link(const Pins& pins, const std::strin
   return std::optional<PinnedLink>(std::move(link));
 }
 
-Result<void> check_attachable(Pins& pins, const std::string& interface) {
-  const uint32_t ifindex = if_nametoindex(interface.c_str());
+Result<uint32_t> find_interface(const std::string& name) {
+  const uint32_t ifindex = if_nametoindex(name.c_str());
   if (ifindex == 0)
-    return Error(0, "there is no interface " + interface)
+    return Error(0, "there is no interface " + name)
         .with_hint("this host has: " + interface_names());
-  const Result<std::optional<XdpAttachment>> there = xdp_attached(ifindex);
+  return ifindex;
+}
+
+Result<void> check_attachable_xdp(Pins& pins, const std::string& interface) {
+  const Result<uint32_t> ifindex = find_interface(interface);
+  if (!ifindex) return ifindex.error();
+  const Result<std::optional<XdpAttachment>> there = xdp_attached(*ifindex);
   if (!there) return there.error();
   if (!*there) return {};
   // Under whatever name: the interface may have been renamed since.
   for (const std::string& name : pins.links()) {
     const Result<std::optional<PinnedLink>> ours = pinned_link(pins, name);
-    if (!ours || !*ours || (*ours)->ifindex != ifindex) continue;
+    if (!ours || !*ours || (*ours)->ifindex != *ifindex) continue;
     if (name == interface) return {};
     return pins.rename_link(name, interface);
   }

@@ -28,9 +28,12 @@ struct AttachRequest {
   int program_fd = -1;
 };
 
+/// Its ifindex.
+Result<uint32_t> find_interface(const std::string& name);
+
 /// Whether attach_xdp() could work: the interface exists and carries no foreign program. A link of
 /// ours that was pinned under the interface's earlier name gets the new one.
-Result<void> check_attachable(Pins& pins, const std::string& interface);
+Result<void> check_attachable_xdp(Pins& pins, const std::string& interface);
 
 /// The program runs on the interface when this returns. A link that is there already is updated in
 /// place (never detach and attach: that loses packets). kAuto tries native, then generic. Answers

@@ -8,12 +8,11 @@
 #include <mutex>
 
 #include "lb/base/log.hpp"
-#include "lb/kernel/attach.hpp"
+#include "lb/kernel/attachments.hpp"
 #include "lb/kernel/codec.hpp"
 #include "lb/kernel/read_counters.hpp"
 #include "lb/kernel/read_state.hpp"
 #include "lb/kernel/ring_map.hpp"
-#include "lb/kernel/xdp_probe.hpp"
 
 namespace loom {
 namespace {
@@ -29,15 +28,18 @@ Result<std::unique_ptr<BpfDataplane>> BpfDataplane::open(const DataplaneOptions&
   Result<Pins> pins = Pins::open(options.pin_path);
   if (!pins) return pins.error();
   for (const std::string& interface : options.interfaces)
-    if (Result<void> done = check_attachable(*pins, interface); !done) return done.error();
+    if (Result<void> done = check_attachable(*pins, interface, options.mode); !done)
+      return done.error();
   Result<Datapath> datapath = Datapath::open(std::move(*pins), options.datapath);
   if (!datapath) return datapath.error();
   return std::unique_ptr<BpfDataplane>(new BpfDataplane(std::move(*datapath)));
 }
 
 Result<void> BpfDataplane::detach_all() {
-  for (const std::string& interface : datapath_.pins().links())
-    if (Result<void> done = detach_xdp(datapath_.pins(), interface); !done) return done;
+  const Pins& pins = datapath_.pins();
+  for (const std::vector<std::string>& interfaces : {pins.links(), pins.filters()})
+    for (const std::string& interface : interfaces)
+      if (Result<void> done = detach_interface(datapath_, {interface, {}}); !done) return done;
   return datapath_.pins().remove_all();
 }
 
@@ -234,60 +236,26 @@ Result<void> BpfDataplane::on(const RemoveVip& step) {
 }
 
 Result<void> BpfDataplane::on(const Attach& step) {
-  const auto slots = datapath_.map<uint32_t, loom_interface>("loom_interfaces");
-  const uint32_t slot = step.state.ifindex % LOOM_INTERFACE_SLOTS;
-  const Result<std::optional<loom_interface>> there = slots.get(slot);
-  if (!there) return there.error();
-  const uint32_t holder = (*there).value_or(loom_interface{}).ifindex;
-  if (holder != 0 && holder != step.state.ifindex && runs_on(holder))
-    return Error(0, "its index " + std::to_string(step.state.ifindex) +
-                        " and that of another interface (" + std::to_string(holder) +
-                        ") share a slot; re-create one of them");
-  // Before the program: its first packet must find its own address.
-  if (Result<void> done = slots.put(slot, to_abi(step.state)); !done) return done;
-
-  Result<std::string> note =
-      attach_xdp(datapath_.pins(),
-                 {step.interface, step.state.ifindex, step.state.mode, datapath_.program_fd()});
-  if (!note) {
-    // An interface we are not attached to must not look as if we were.
-    const Result<void> undone = slots.put(slot, (*there).value_or(loom_interface{}));
-    if (!undone) log_warning(undone.error().message());
-    return note.error();
-  }
+  Result<std::string> note = attach_interface(datapath_, step);
+  if (!note) return note.error();
   if (!note->empty()) mode_notes_[step.interface] = *note;
   return finish_switch();
-}
-
-bool BpfDataplane::runs_on(uint32_t ifindex) const {
-  const std::vector<std::string> names = datapath_.pins().links();
-  return std::any_of(names.begin(), names.end(), [&](const std::string& name) {
-    const Result<std::optional<PinnedLink>> link = pinned_link(datapath_.pins(), name);
-    return link && *link && (*link)->ifindex == ifindex;
-  });
 }
 
 /// Once the last interface that ran the old program has the new one, nobody uses what only the old
 /// one needs.
 Result<void> BpfDataplane::finish_switch() {
   if (!datapath_.switch_pending()) return {};
-  for (const std::string& interface : datapath_.pins().links()) {
-    const Result<std::optional<PinnedLink>> link = pinned_link(datapath_.pins(), interface);
-    if (!link) return link.error();
-    if (*link && (*link)->ifindex != 0 && (*link)->program_id != datapath_.program_id()) return {};
-  }
+  const Result<std::map<std::string, Attached>> attached = attached_interfaces(datapath_);
+  if (!attached) return attached.error();
+  for (const auto& [interface, found] : *attached)
+    if (found.ifindex != 0 && !found.current) return {};
   return datapath_.finish_switch();
 }
 
 Result<void> BpfDataplane::on(const Detach& step) {
-  if (Result<void> done = detach_xdp(datapath_.pins(), step.interface); !done) return done;
+  if (Result<void> done = detach_interface(datapath_, step); !done) return done;
   mode_notes_.erase(step.interface);
-  const auto slots = datapath_.map<uint32_t, loom_interface>("loom_interfaces");
-  const uint32_t slot = step.state.ifindex % LOOM_INTERFACE_SLOTS;
-  const Result<std::optional<loom_interface>> there = slots.get(slot);
-  if (!there) return there.error();
-  if (step.state.ifindex != 0 && *there && (*there)->ifindex == step.state.ifindex)
-    if (Result<void> done = slots.put(slot, loom_interface{}); !done) return done;
   return finish_switch();
 }
 
@@ -338,13 +306,17 @@ Result<std::vector<MapFill>> BpfDataplane::maps() const {
 
 std::vector<ProgramInfo> BpfDataplane::programs() const {
   std::vector<ProgramInfo> out;
-  for (const std::string& interface : datapath_.pins().links()) {
-    const Result<std::optional<PinnedLink>> link = pinned_link(datapath_.pins(), interface);
-    if (!link || !*link || (*link)->ifindex == 0 || (*link)->program_id != datapath_.program_id())
-      continue;
-    ProgramInfo info{interface, "", "link", (*link)->program_id, datapath_.program_tag(), ""};
-    if (const auto there = xdp_attached((*link)->ifindex); there && *there)
-      info.mode = to_string((*there)->mode);
+  const Result<std::map<std::string, Attached>> attached = attached_interfaces(datapath_);
+  if (!attached) return out;
+  for (const auto& [interface, found] : *attached) {
+    if (!found.current) continue;
+    const bool tc = found.mode == XdpMode::kTc;
+    ProgramInfo info{interface,
+                     std::string(to_string(found.mode)),
+                     tc ? "filter" : "link",
+                     found.program_id,
+                     tc ? datapath_.tc_program_tag() : datapath_.program_tag(),
+                     ""};
     if (const auto note = mode_notes_.find(interface); note != mode_notes_.end())
       info.note = note->second;
     out.push_back(std::move(info));

@@ -14,6 +14,7 @@ struct DataplaneOptions {
   std::string pin_path;
   std::vector<std::string> interfaces;  ///< Checked before anything is loaded.
   DatapathConfig datapath;
+  XdpMode mode = XdpMode::kAuto;  ///< How the interfaces will be attached.
 };
 
 class BpfDataplane final : public Dataplane {
@@ -61,7 +62,6 @@ class BpfDataplane final : public Dataplane {
   Result<uint32_t> next_generation();
   Result<void> finish_switch();
   /// Whether one of our links is on that interface.
-  [[nodiscard]] bool runs_on(uint32_t ifindex) const;
 
   Datapath datapath_;
   std::map<std::string, std::string> mode_notes_;  ///< By interface.

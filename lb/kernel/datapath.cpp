@@ -18,6 +18,7 @@
 #include "lb/kernel/bpf_log.hpp"
 #include "lb/kernel/migrate.hpp"
 #include "lb/kernel/ring_map.hpp"
+#include "lb/kernel/tc_program.hpp"
 #include "loom_xdp.skel.h"
 
 namespace loom {
@@ -46,31 +47,13 @@ bool is_pinned_map(const bpf_map* map) {
   return !bpf_map__is_internal(map) && bpf_map__type(map) != BPF_MAP_TYPE_PROG_ARRAY;
 }
 
-constexpr char kLaterPrograms[] = "loom_xdp_later";
+// Arrays of programs are named after what was loaded: until all interfaces run the new program,
+// both are in use.
+constexpr char kXdpLater[] = "loom_xdp_later";
+constexpr char kTcLater[] = "loom_tc_later";
 
-/// Named after what was loaded: until all interfaces run the new program, both arrays are in use.
-std::string later_programs_pin(uint64_t digest) {
-  return std::string(kLaterPrograms) + "-" + std::to_string(digest);
-}
-
-/// Same type, sizes and limit: a map of the old generation can serve the new program.
-bool same_shape(const bpf_map* wanted, int fd) {
-  bpf_map_info info{};
-  uint32_t length = sizeof(info);
-  if (bpf_obj_get_info_by_fd(fd, &info, &length) != 0) return false;
-  // The kernel adds BPF_F_RDONLY_PROG to redirect maps by itself.
-  const uint32_t flags = info.map_flags & ~uint32_t{BPF_F_RDONLY_PROG};
-  return info.type == bpf_map__type(wanted) && info.key_size == bpf_map__key_size(wanted) &&
-         info.value_size == bpf_map__value_size(wanted) &&
-         info.max_entries == bpf_map__max_entries(wanted) && flags == bpf_map__map_flags(wanted);
-}
-
-Error load_error(int code, std::string log) {
-  Error error(code, log.empty() ? "load the datapath" : "load the datapath: " + std::move(log));
-  if (code == EPERM || code == EACCES)
-    return std::move(error).with_hint(
-        "loomd needs root, or CAP_BPF, CAP_NET_ADMIN, CAP_NET_RAW and CAP_PERFMON");
-  return error;
+std::string pin_suffix(uint64_t digest) {
+  return "-" + std::to_string(digest);
 }
 
 }  // namespace
@@ -95,7 +78,8 @@ class DatapathOpener {
                             ? start_fresh()
                             : (shapes_match() ? take_over() : migrate());
     if (!done) return done.error();
-    if (done = describe_program(); !done) return done.error();
+    if (done = describe(out_.xdp_); !done) return done.error();
+    if (done = describe(out_.tc_); !done) return done.error();
     if (out_.origin_ == Datapath::Origin::kAdopted ||
         out_.origin_ == Datapath::Origin::kReprogrammed)
       if (done = resume_migration(); !done) return done.error();
@@ -123,7 +107,8 @@ class DatapathOpener {
     for (size_t i = 0; i < config.timeouts.size(); ++i)
       rodata.timeout[i] = static_cast<uint64_t>(config.timeouts[i].count()) * config.hz / 1000;
     rodata.ring_size = config.ring_size;
-    if (kernel_has_frags()) rodata.features |= LOOM_FEATURE_FRAGS;
+    out_.config_.multi_buffer = config.multi_buffer && kernel_has_frags();
+    if (config.multi_buffer) rodata.features |= LOOM_FEATURE_FRAGS;
     if (config.drop_extension_headers) rodata.features |= LOOM_FEATURE_DROP_EXTENSION_HEADERS;
     rodata.nat_port_min = config.nat_port_min;
     rodata.nat_port_max = config.nat_port_max;
@@ -132,16 +117,17 @@ class DatapathOpener {
     rodata.hz = config.hz;
     // Not by the section name: libbpf 1.1 would ask for it on kernels that refuse it.
     bpf_program* program = nullptr;
-    bpf_object__for_each_program(program, skeleton_->obj) if (kernel_has_frags())
+    bpf_object__for_each_program(program, skeleton_->obj) if (config.multi_buffer)
         bpf_program__set_flags(program, bpf_program__flags(program) | BPF_F_XDP_HAS_FRAGS);
 
     size_t size = 0;
     const auto* code = static_cast<const char*>(loom_xdp::elf_bytes(&size));
     digest_ = Digest()
                   .add(std::string_view(code, size))
+                  .add(tc_program_code())
                   .add(std::string_view(reinterpret_cast<const char*>(&rodata), sizeof(rodata)))
                   .value();
-    out_.later_programs_pin_ = later_programs_pin(digest_);
+    out_.pin_suffix_ = pin_suffix(digest_);
     return {};
   }
 
@@ -188,19 +174,10 @@ class DatapathOpener {
   }
 
   Result<void> take_over() {
-    if (old_digest_ == digest_) {
-      Result<UniqueFd> program = open_pin(out_.pins_.program(out_.generation_, "loom_xdp"));
-      Result<UniqueFd> clock = open_pin(out_.pins_.program(out_.generation_, "loom_clock"));
-      Result<UniqueFd> later =
-          open_pin(out_.pins_.program(out_.generation_, out_.later_programs_pin_));
-      if (program && clock && later) {
-        out_.maps_ = std::move(old_);
-        out_.program_ = std::move(*program);
-        out_.clock_program_ = std::move(*clock);
-        out_.later_programs_ = std::move(*later);
-        out_.origin_ = Datapath::Origin::kAdopted;
-        return {};
-      }
+    if (old_digest_ == digest_ && open_programs()) {
+      out_.maps_ = std::move(old_);
+      out_.origin_ = Datapath::Origin::kAdopted;
+      return {};
     }
     bpf_map* map = nullptr;
     bpf_object__for_each_map(map, skeleton_->obj) {
@@ -212,8 +189,28 @@ class DatapathOpener {
     return load_and_pin();
   }
 
+  /// False: a pin is missing, and nothing of the others is kept.
+  bool open_programs() {
+    const auto pinned = [&](const std::string& name) {
+      return open_pin(out_.pins_.program(out_.generation_, name));
+    };
+    Result<UniqueFd> program = pinned("loom_xdp");
+    Result<UniqueFd> clock = pinned("loom_clock");
+    Result<UniqueFd> later = pinned(kXdpLater + out_.pin_suffix_);
+    Result<UniqueFd> tc = pinned("loom_tc");
+    Result<UniqueFd> tc_later = pinned(kTcLater + out_.pin_suffix_);
+    if (!program || !clock || !later || !tc || !tc_later) return false;
+    out_.xdp_.fd = std::move(*program);
+    out_.clock_program_ = std::move(*clock);
+    out_.later_programs_ = std::move(*later);
+    out_.tc_.fd = std::move(*tc);
+    out_.tc_later_programs_ = std::move(*tc_later);
+    return true;
+  }
+
   Result<void> start_fresh() {
-    const bool nothing_there = out_.generation_.empty() && out_.pins_.links().empty();
+    const bool nothing_there =
+        out_.generation_.empty() && out_.pins_.links().empty() && out_.pins_.filters().empty();
     out_.origin_ = nothing_there ? Datapath::Origin::kFresh : Datapath::Origin::kReplaced;
     Result<std::string> generation = out_.pins_.create_generation();
     if (!generation) return generation.error();
@@ -279,14 +276,23 @@ class DatapathOpener {
       out_.maps_.insert_or_assign(name, std::move(fd));
     }
     if (Result<void> done = keep(bpf_map__fd(skeleton_->maps.loom_xdp_later),
-                                 out_.later_programs_pin_, out_.later_programs_);
+                                 kXdpLater + out_.pin_suffix_, out_.later_programs_);
         !done)
       return done;
-    if (Result<void> done = keep_program(skeleton_->progs.loom_xdp, out_.program_); !done)
+    if (Result<void> done = keep_program(skeleton_->progs.loom_xdp, out_.xdp_.fd); !done)
       return done;
     if (Result<void> done = keep_program(skeleton_->progs.loom_clock, out_.clock_program_); !done)
       return done;
+    if (Result<void> done = load_tc(); !done) return done;
     return write_meta();
+  }
+
+  Result<void> load_tc() {
+    Result<TcProgram> tc = load_tc_program(out_.maps_, skeleton_->rodata->loom_config);
+    if (!tc) return tc.error();
+    Result<void> done =
+        keep(tc->later_programs.get(), kTcLater + out_.pin_suffix_, out_.tc_later_programs_);
+    return done ? keep(tc->program.get(), "loom_tc", out_.tc_.fd) : done;
   }
 
   Result<void> keep_program(const bpf_program* program, UniqueFd& out) {
@@ -311,20 +317,6 @@ class DatapathOpener {
     if (meta.next_generation == 0) meta.next_generation = 1;
     if (meta.next_api_id == 0) meta.next_api_id = 1;
     return map.put(0, meta);
-  }
-
-  Result<void> describe_program() {
-    bpf_prog_info info{};
-    uint32_t length = sizeof(info);
-    if (bpf_obj_get_info_by_fd(out_.program_.get(), &info, &length) != 0)
-      return Error(errno, "look at the program");
-    out_.program_id_ = info.id;
-    constexpr char kDigits[] = "0123456789abcdef";
-    for (const uint8_t byte : info.tag) {
-      out_.program_tag_ += kDigits[byte >> 4];
-      out_.program_tag_ += kDigits[byte & 15];
-    }
-    return {};
   }
 
   Datapath out_;
@@ -359,7 +351,8 @@ Result<loom_clock> Datapath::now() const {
 std::vector<std::string> Datapath::old_programs() const {
   std::vector<std::string> pins = pins_.programs(generation_);
   std::erase_if(pins, [&](const std::string& pin) {
-    return !pin.starts_with(kLaterPrograms) || pin == later_programs_pin_;
+    const bool is_array = pin.starts_with(kXdpLater) || pin.starts_with(kTcLater);
+    return !is_array || pin.ends_with(pin_suffix_);
   });
   return pins;
 }

@@ -15,6 +15,7 @@
 #include "lb/base/unique_fd.hpp"
 #include "lb/kernel/bpf_map.hpp"
 #include "lb/kernel/pins.hpp"
+#include "lb/kernel/program.hpp"
 #include "loom/abi.h"
 
 namespace loom {
@@ -25,6 +26,7 @@ struct DatapathConfig {
   uint32_t max_backends = 10'000;
   uint32_t max_flows = 262'144;
   uint32_t max_probation = 131'072;  ///< Flows not confirmed yet.
+  bool multi_buffer = true;          ///< Frames of several buffers at XDP, if the kernel has them.
   bool drop_extension_headers = false;
   uint16_t nat_port_min = 1024;  ///< Host order, inclusive.
   uint16_t nat_port_max = 32767;
@@ -68,9 +70,12 @@ class Datapath {
     return BpfMap<Key, Value>(map_fd(name), name);
   }
   [[nodiscard]] const MapSet& maps() const { return maps_; }
-  [[nodiscard]] int program_fd() const { return program_.get(); }
-  [[nodiscard]] uint32_t program_id() const { return program_id_; }
-  [[nodiscard]] const std::string& program_tag() const { return program_tag_; }
+  [[nodiscard]] int program_fd() const { return xdp_.fd.get(); }
+  [[nodiscard]] uint32_t program_id() const { return xdp_.id; }
+  [[nodiscard]] const std::string& program_tag() const { return xdp_.tag; }
+  [[nodiscard]] int tc_program_fd() const { return tc_.fd.get(); }
+  [[nodiscard]] uint32_t tc_program_id() const { return tc_.id; }
+  [[nodiscard]] const std::string& tc_program_tag() const { return tc_.tag; }
 
   /// Both kernel clocks at one moment.
   [[nodiscard]] Result<loom_clock> now() const;
@@ -96,14 +101,14 @@ class Datapath {
   DatapathConfig config_;
   MapSet maps_;
   MapSet old_maps_;  ///< kMigrated until finish_switch().
-  UniqueFd program_;
-  /// The array of the programs that program_ calls, one per load. The kernel empties one that has
+  Program xdp_;
+  Program tc_;
+  /// The arrays of the programs that those two call, one per load. The kernel empties one that has
   /// neither descriptor nor pin.
   UniqueFd later_programs_;
-  std::string later_programs_pin_;
+  UniqueFd tc_later_programs_;
+  std::string pin_suffix_;  ///< Of the arrays.
   UniqueFd clock_program_;
-  uint32_t program_id_ = 0;
-  std::string program_tag_;
   std::unique_ptr<std::mutex> settings_ = std::make_unique<std::mutex>();
 
   friend class DatapathOpener;

@@ -2,6 +2,7 @@
 #include "lb/kernel/migrate.hpp"
 
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 
 #include <algorithm>
 #include <array>
@@ -272,6 +273,16 @@ Result<void> copy_rings(const Pins& pins, const std::string& old_generation,
       return done;
   }
   return {};
+}
+
+bool same_shape(const bpf_map* wanted, int fd) {
+  const Result<bpf_map_info> info = info_of(fd);
+  if (!info) return false;
+  // The kernel adds BPF_F_RDONLY_PROG to redirect maps by itself.
+  const uint32_t flags = info->map_flags & ~uint32_t{BPF_F_RDONLY_PROG};
+  return info->type == bpf_map__type(wanted) && info->key_size == bpf_map__key_size(wanted) &&
+         info->value_size == bpf_map__value_size(wanted) &&
+         info->max_entries == bpf_map__max_entries(wanted) && flags == bpf_map__map_flags(wanted);
 }
 
 }  // namespace loom

@@ -5,6 +5,8 @@
 #include "lb/base/result.hpp"
 #include "lb/kernel/datapath.hpp"
 
+struct bpf_map;
+
 namespace loom {
 
 /// The tables of flows; an earlier release may lack one. Of an entry that both have, the one that
@@ -22,5 +24,8 @@ Result<void> copy_tables(const MapSet& from, const MapSet& to);
 /// `ring_size` is the new one; rings of another size are left for the planner to build.
 Result<void> copy_rings(const Pins& pins, const std::string& old_generation,
                         const std::string& new_generation, const MapSet& to, uint32_t ring_size);
+
+/// Same type, sizes and limit: a map of the old generation can serve the new program.
+bool same_shape(const bpf_map* wanted, int fd);
 
 }  // namespace loom

@@ -87,7 +87,8 @@ Result<Pins> Pins::open(const std::string& path) {
   if (flock(lock.get(), LOCK_EX | LOCK_NB) != 0)
     return Error(EBUSY, "another loomd uses runtime.pin_path " + path)
         .with_hint("stop it, or give this one a pin_path of its own");
-  if (Result<void> done = make_directory(path + "/links"); !done) return done.error();
+  for (const char* folder : {"/links", "/filters"})
+    if (Result<void> done = make_directory(path + folder); !done) return done.error();
   return Pins(path, std::move(lock));
 }
 
@@ -162,22 +163,36 @@ std::string Pins::link(const std::string& interface) const {
   return path_ + "/links/" + pin_name(interface);
 }
 
-std::vector<std::string> Pins::links() const {
+std::string Pins::filter(const std::string& interface) const {
+  return path_ + "/filters/" + pin_name(interface);
+}
+
+namespace {
+
+std::vector<std::string> pinned_names(const std::string& folder) {
   std::vector<std::string> names;
-  for (const std::string& pin : names_in(path_ + "/links"))
+  for (const std::string& pin : names_in(folder))
     if (!pin.ends_with('+')) names.push_back(name_from_pin(pin));
   return names;
+}
+
+}  // namespace
+
+std::vector<std::string> Pins::links() const {
+  return pinned_names(path_ + "/links");
+}
+
+std::vector<std::string> Pins::filters() const {
+  return pinned_names(path_ + "/filters");
 }
 
 std::vector<std::string> Pins::rings(const std::string& generation) const {
-  std::vector<std::string> names;
-  for (const std::string& pin : names_in(path_ + "/" + generation + "/rings"))
-    if (!pin.ends_with('+')) names.push_back(name_from_pin(pin));
-  return names;
+  return pinned_names(path_ + "/" + generation + "/rings");
 }
 
 Result<void> Pins::remove_all() {
-  if (Result<void> done = remove_tree(path_ + "/links"); !done) return done;
+  for (const char* folder : {"/links", "/filters"})
+    if (Result<void> done = remove_tree(path_ + folder); !done) return done;
   if (unlink((path_ + "/current").c_str()) != 0 && errno != ENOENT)
     return Error(errno, "remove " + path_ + "/current");
   if (Result<void> done = remove_generations_but(""); !done) return done;

@@ -5,8 +5,9 @@
 //   PIN_PATH/g7/maps/NAME       every map of the datapath
 //   PIN_PATH/g7/rings/SERVICE   the inner map of each ring (reading it back through the outer map
 //                               would need CAP_SYS_ADMIN)
-//   PIN_PATH/g7/progs/NAME      the programs, and the array of those they call
-//   PIN_PATH/links/INTERFACE    the attachments; they outlive generations
+//   PIN_PATH/g7/progs/NAME      the programs, and the arrays of those they call
+//   PIN_PATH/links/INTERFACE    the XDP attachments; they outlive generations
+//   PIN_PATH/filters/INTERFACE  the programs attached at TC, by which we know our filters
 //
 // Two lifetimes: a map or link lives as long as its pin or a program that uses it; closing our
 // descriptor ends nothing.
@@ -49,6 +50,9 @@ class Pins {
   Result<void> rename_link(const std::string& from, const std::string& to);
   /// Interfaces with a pinned link.
   [[nodiscard]] std::vector<std::string> links() const;
+  [[nodiscard]] std::string filter(const std::string& interface) const;
+  /// Interfaces with a pinned filter.
+  [[nodiscard]] std::vector<std::string> filters() const;
   /// Services with a pinned ring.
   [[nodiscard]] std::vector<std::string> rings(const std::string& generation) const;
 

@@ -3,9 +3,8 @@
 
 #include <algorithm>
 
-#include "lb/kernel/attach.hpp"
+#include "lb/kernel/attachments.hpp"
 #include "lb/kernel/codec.hpp"
-#include "lb/kernel/xdp_probe.hpp"
 
 namespace loom {
 namespace {
@@ -85,20 +84,17 @@ Result<void> read_interfaces(const Datapath& datapath, State& out) {
   const auto slots =
       datapath.map<uint32_t, loom_interface>("loom_interfaces").get_all(LOOM_INTERFACE_SLOTS);
   if (!slots) return slots.error();
-  for (const std::string& name : datapath.pins().links()) {
-    const Result<std::optional<PinnedLink>> link = pinned_link(datapath.pins(), name);
-    if (!link) return link.error();
-    if (!*link) continue;
+  const Result<std::map<std::string, Attached>> attached = attached_interfaces(datapath);
+  if (!attached) return attached.error();
+  for (const auto& [name, found] : *attached) {
     InterfaceState state;
-    state.ifindex = (*link)->ifindex;
+    state.ifindex = found.ifindex;
+    state.mode = found.mode;
     const loom_interface& slot = (*slots)[state.ifindex % LOOM_INTERFACE_SLOTS];
+    const bool is_complete =
+        found.current && (found.tc_beside || !(slot.flags & LOOM_INTERFACE_F_TC));
     // Another program, or none: shown with no MAC, which no plan is content with.
-    if (state.ifindex != 0 && (*link)->program_id == datapath.program_id() &&
-        slot.ifindex == state.ifindex)
-      copy_macs(slot, state);
-    if (state.ifindex != 0)
-      if (const auto there = xdp_attached(state.ifindex); there && *there)
-        state.mode = (*there)->mode == AttachMode::kGeneric ? XdpMode::kGeneric : XdpMode::kNative;
+    if (is_complete && slot.ifindex == state.ifindex) copy_macs(slot, state);
     out.interfaces[name] = state;
   }
   return {};

@@ -67,6 +67,8 @@ std::string_view to_string(XdpMode value) {
       return "native";
     case XdpMode::kGeneric:
       return "generic";
+    case XdpMode::kTc:
+      return "tc";
   }
   return "invalid";
 }

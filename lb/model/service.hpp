@@ -40,7 +40,7 @@ enum class EchoPolicy : uint8_t { kReply, kPass, kDrop };
 /// kLastKnown: the backends that were up last keep getting packets.
 enum class NoBackendPolicy : uint8_t { kDrop, kReject, kPass, kLastKnown };
 
-enum class XdpMode : uint8_t { kAuto, kNative, kGeneric };
+enum class XdpMode : uint8_t { kAuto, kNative, kGeneric, kTc };
 
 [[nodiscard]] std::string_view to_string(Protocol value);         ///< "tcp"
 [[nodiscard]] std::string_view to_string(Forwarding value);       ///< "nat" "ipip" "gue" "l2"

@@ -77,7 +77,7 @@ struct VipState {
 struct InterfaceState {
   uint32_t ifindex = 0;
   Mac mac;
-  XdpMode mode = XdpMode::kAuto;  ///< have: kNative or kGeneric as attached; want: as configured.
+  XdpMode mode = XdpMode::kAuto;  ///< have: as attached, never kAuto; want: as configured.
   std::vector<Mac> extra_macs;    ///< At most kMaxExtraMacs.
 
   bool operator==(const InterfaceState&) const = default;

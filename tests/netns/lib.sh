@@ -290,11 +290,12 @@ own_vips() {
   done
 }
 
-# decap NAME VIP...: ends Loom's tunnels on NAME's eth0.
+# decap NAME VIP...: ends Loom's tunnels on NAME's eth0; at TC, if decap_at_tc is set.
 decap() {
   local name=$1 vip arguments=()
   shift
   for vip in "$@"; do arguments+=(--vip "$vip"); done
+  [ -z "${decap_at_tc:-}" ] || arguments+=(--tc)
   on "$name" "$bed_build/lb/cli/loom" decap attach eth0 --from 10.0.1.1/32 \
     --from 2001:db8:1::1/128 "${arguments[@]}" --pin-path "$bed_bpf/decap-$name" \
     >"$bed_dir/log/decap-$name" 2>&1 ||

@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # A new version whose program has one more field in a map takes over under traffic, and the old
 # version takes back: no connection breaks.
+#   upgrade_test.sh [native|tc]
 source "$(dirname "$0")/lib.sh"
 
 connections=${LOOM_CONNECTIONS:-200}
+program=${1:-native}
 transfer_port=7000
 nat_vip=198.51.100.1
 dsr_vip=198.51.100.2
@@ -18,9 +20,11 @@ for i in 1 2; do
   web "b$i"
   spawn "b$i" "transfer-b$i" "$bed_build/tests/tools/transfer" serve "$transfer_port" "b$i"
 done
+xdp='{ interfaces: [eth0], mode: native }'
+[ "$program" = native ] || xdp=$'{ interfaces: [eth0] }\n  mode: tc'
 config=$(loomd_config <<END
 ebpf:
-  xdp: { interfaces: [eth0], mode: native }
+  xdp: $xdp
   services:
     - name: nat
       vips: [$nat_vip]
@@ -36,7 +40,13 @@ ebpf:
 END
 )
 
-program_id() { on lb ip -j link show eth0 | json "d[0].get('xdp', {}).get('prog', {}).get('id', 0)"; }
+program_id() {
+  if [ "$program" = native ]; then
+    on lb ip -j link show eth0 | json "d[0].get('xdp', {}).get('prog', {}).get('id', 0)"
+  else
+    tc -n "$bed-lb" filter show dev eth0 ingress | awk '/name loom_tc/ { sub(/.* id /, ""); id = $1 } END { print id + 0 }'
+  fi
+}
 
 # change_to BINARY SIGNAL: the running daemon ends, the other one starts.
 change_to() {
@@ -49,8 +59,14 @@ change_to() {
   sleep 1.5
 }
 
-# What the driver handed to the program, and what the program counted.
-received() { on lb ethtool -S eth0 | awk '/rx_queue_[0-9]+_xdp_packets/ { s += $2 } END { print s + 0 }'; }
+# What the driver or the qdisc handed to the program, and what the program counted.
+received() {
+  if [ "$program" = native ]; then
+    on lb ethtool -S eth0 | awk '/rx_queue_[0-9]+_xdp_packets/ { s += $2 } END { print s + 0 }'
+  else
+    tc -n "$bed-lb" -s -j qdisc show dev eth0 clsact | json "d[0]['packets']"
+  fi
+}
 counted() { metric '^loom_ebpf_packets_total'; }
 
 loomd_start "$config" "${four[@]}"

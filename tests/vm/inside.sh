@@ -36,6 +36,14 @@ for program in "$LOOM_BUILD"/tests/datapath/datapath_*_test; do
   run "$(basename "$program" _test)" "$program"
 done
 run dataplane "$LOOM_BUILD/tests/netns/netns_dataplane_test"
+for name in forward nat nat_flow nat_probation verdict flow probation random verifier answer icmp \
+  rules extension fragment hand_up; do
+  LOOM_TEST_PROGRAM=tc run "datapath_tc_$name" "$LOOM_BUILD/tests/datapath/datapath_${name}_test"
+done
+for mode in tc native generic; do
+  run "offloads_$mode" bash "$root/tests/netns/offloads_test.sh" $mode
+  run "tc_$mode" bash "$root/tests/netns/tc_test.sh" $mode
+done
 LOOM_CONNECTIONS=50 run modes bash "$root/tests/netns/modes_test.sh" one-armed
 run mtu bash "$root/tests/netns/mtu_test.sh"
 run icmp bash "$root/tests/netns/icmp_test.sh"

@@ -50,6 +50,7 @@ TEST(Load, ModeHasAShortForm) {
   EXPECT_EQ(loaded("ebpf: { interface: e }").spec.mode, XdpMode::kAuto);
   EXPECT_EQ(loaded("ebpf: { interface: e, xdp_mode: native }").spec.mode, XdpMode::kNative);
   EXPECT_EQ(loaded("ebpf: { interface: e, xdp: { mode: generic } }").spec.mode, XdpMode::kGeneric);
+  EXPECT_EQ(loaded("ebpf: { interface: e, mode: tc }").spec.mode, XdpMode::kTc);
 }
 
 TEST(Load, SwitchingOffEbpfOrXdpSwitchesOffEverything) {
@@ -299,8 +300,8 @@ TEST(Load, NeverShowsWhatAVariableContained) {
 }
 
 TEST(Load, DiagnosticsComeInFileOrder) {
-  const LoadResult result =
-      load_config("ebpf:\n  mode: tc\n  xdp: { batch_size: x }\n  interface: a/b\n  nonsense: 1\n");
+  const LoadResult result = load_config(
+      "ebpf:\n  mode: hybrid\n  xdp: { batch_size: x }\n  interface: a/b\n  nonsense: 1\n");
   int last = 0;
   for (const Diagnostic& diagnostic : result.diagnostics) {
     EXPECT_GE(diagnostic.line, last);
