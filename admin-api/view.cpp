@@ -72,6 +72,7 @@ Json to_json(const ServiceView& service) {
       {"ports", std::move(ports)},
       {"algorithm", to_string(service.algorithm)},
       {"affinity", to_string(service.affinity)},
+      {"tracking", to_string(service.tracking)},
       {"forwarding", to_string(service.forwarding)},
       {"icmp_echo", service.icmp_echo ? to_string(*service.icmp_echo) : "default"},
       {"on_no_backend", to_string(service.on_no_backend)},

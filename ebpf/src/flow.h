@@ -9,6 +9,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "loom/abi.h"
+#include "loom/hash.h"
 #include "loom/verdict.h"
 #include "maps.h"
 #include "packet.h"
@@ -33,29 +34,14 @@ enum flow_table {
  *	h = (h ^ h >> 29) * 0x94d049bb133111eb
  *	result = h >> 32
  *
- * (constants of splitmix64). The shift in the loop brings the high bits, where
- *a multiplication gathers the differences, back to where the next one spreads
- * them. Not keyed: who can choose addresses can choose a slot.
+ * (constants of splitmix64), in loom/hash.h.
  */
-static __always_inline __u32 flow_hash_words(const __u64 *word, __u32 count)
-{
-	__u64 hash = 0x9e3779b97f4a7c15ull;
-
-#pragma clang loop unroll(full)
-	for (__u32 i = 0; i < count; i++) {
-		hash = (hash ^ word[i]) * 0xbf58476d1ce4e5b9ull;
-		hash ^= hash >> 32;
-	}
-	hash = (hash ^ hash >> 29) * 0x94d049bb133111ebull;
-	return hash >> 32;
-}
-
 static __always_inline __u32 flow_hash(const struct loom_flow *flow)
 {
 	__u64 word[sizeof(*flow) / 8];
 
 	__builtin_memcpy(word, flow, sizeof(word));
-	return flow_hash_words(word, sizeof(word) / 8);
+	return loom_hash_words(word, sizeof(word) / 8);
 }
 
 /* The same over the 16 bytes of the source address, for services whose clients
@@ -66,7 +52,7 @@ static __always_inline __u32 flow_hash_source(const struct loom_flow *flow)
 	__u64 word[sizeof(flow->src) / 8];
 
 	__builtin_memcpy(word, &flow->src, sizeof(word));
-	return flow_hash_words(word, sizeof(word) / 8);
+	return loom_hash_words(word, sizeof(word) / 8);
 }
 
 static __always_inline bool flow_equal(const struct loom_flow *a,

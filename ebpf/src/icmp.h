@@ -179,18 +179,16 @@ icmp_select_backend(const struct packet *pkt, __u32 service_id,
 		    struct selection *sel)
 {
 	const struct loom_service *service;
-	enum loom_verdict verdict;
-	__u32 slot;
+	loom_slot slot;
 
 	service = bpf_map_lookup_elem(&loom_services, &service_id);
 	if (!service || !service->forwarding)
 		return LOOM_DROP_NO_BACKEND;
 	if (!select_forgets(service) && icmp_remembers(pkt, service_id, sel))
 		return LOOM_CONTINUE;
-	slot = select_slot(service_id, service, pkt, true);
-	verdict = ring_lookup(service_id, slot, &sel->backend_id);
-	if (verdict)
-		return verdict;
+	slot = ring_lookup(service_id,
+			   select_slot(service_id, service, pkt, true));
+	sel->backend_id = select_owner(service_id, slot, pkt);
 	sel->backend = bpf_map_lookup_elem(&loom_backends, &sel->backend_id);
 	return sel->backend && sel->backend->forwarding ? LOOM_CONTINUE
 							: LOOM_DROP_NO_BACKEND;

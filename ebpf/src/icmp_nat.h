@@ -53,27 +53,9 @@ icmp_rewrite_quoted_ip(struct cursor *cur, const struct packet *pkt,
 		       const struct loom_flow *to)
 {
 	struct cursor header = *cur;
-	struct ipv6hdr *ip6;
-	struct iphdr *ip;
 
-	if (!cursor_skip(cur, quote->ip_len))
-		return false;
-	if (!pkt->is_v4) {
-		ip6 = cursor_take(&header, sizeof(*ip6));
-		if (!ip6)
-			return false;
-		__builtin_memcpy(&ip6->saddr, &to->src, sizeof(to->src));
-		__builtin_memcpy(&ip6->daddr, &to->dst, sizeof(to->dst));
-		return true;
-	}
-	ip = cursor_take(&header, sizeof(*ip));
-	if (!ip)
-		return false;
-	ip->check = csum_replace(ip->check, (__u64)ip->saddr + ip->daddr,
-				 (__u64)to->src.w[3] + to->dst.w[3]);
-	ip->saddr = to->src.w[3];
-	ip->daddr = to->dst.w[3];
-	return true;
+	return cursor_skip(cur, quote->ip_len) &&
+	       nat_rewrite_ip(header, pkt->is_v4, to);
 }
 
 /* A checksum that a short quote does not have needs no update. */

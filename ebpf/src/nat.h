@@ -36,19 +36,14 @@ static __always_inline __u64 nat_sum(const struct loom_flow *flow)
 	return csum_words(flow, offsetof(struct loom_flow, proto));
 }
 
-/* Addresses and hop; leaves cur behind options and extension headers. */
-static __always_inline bool nat_rewrite_l3(struct cursor *cur,
-					   const struct packet *pkt,
+/* Source and destination of the IP header at `header`. */
+static __always_inline bool nat_rewrite_ip(struct cursor header, bool is_v4,
 					   const struct loom_flow *to)
 {
-	struct cursor header = *cur, hop = *cur;
 	struct ipv6hdr *ip6;
 	struct iphdr *ip;
 
-	if (!cursor_skip(cur, pkt->l4_offset - pkt->l3_offset) ||
-	    !packet_count_hop(&hop, pkt->is_v4))
-		return false;
-	if (!pkt->is_v4) {
+	if (!is_v4) {
 		ip6 = cursor_take(&header, sizeof(*ip6));
 		if (!ip6)
 			return false;
@@ -64,6 +59,18 @@ static __always_inline bool nat_rewrite_l3(struct cursor *cur,
 	ip->saddr = to->src.w[3];
 	ip->daddr = to->dst.w[3];
 	return true;
+}
+
+/* Addresses and hop; leaves cur behind options and extension headers. */
+static __always_inline bool nat_rewrite_l3(struct cursor *cur,
+					   const struct packet *pkt,
+					   const struct loom_flow *to)
+{
+	struct cursor header = *cur, hop = *cur;
+
+	return cursor_skip(cur, pkt->l4_offset - pkt->l3_offset) &&
+	       packet_count_hop(&hop, pkt->is_v4) &&
+	       nat_rewrite_ip(header, pkt->is_v4, to);
 }
 
 #ifdef LOOM_TC

@@ -6,7 +6,6 @@
 #include <bpf/bpf_helpers.h>
 
 #include "loom/abi.h"
-#include "loom/verdict.h"
 #include "maps.h"
 
 /* Multiplication instead of a division: the hash is 32 good bits. */
@@ -27,17 +26,14 @@ static __always_inline __u32 ring_turn(__u32 service_id)
 	return ((*turn)++ + bpf_get_smp_processor_id()) % loom_config.ring_size;
 }
 
-static __always_inline enum loom_verdict
-ring_lookup(__u32 service_id, __u32 slot, __u32 *backend_id)
+/* The slot's owners; all 0, which is nobody, where there is no ring. */
+static __always_inline loom_slot ring_lookup(__u32 service_id, __u32 slot)
 {
 	void *ring = bpf_map_lookup_elem(&loom_rings, &service_id);
-	const loom_slot *owner;
+	const loom_slot *owners;
 
 	if (!ring)
-		return LOOM_DROP_NO_BACKEND;
-	owner = bpf_map_lookup_elem(ring, &slot);
-	if (!owner)
-		return LOOM_DROP_NO_BACKEND;
-	*backend_id = LOOM_SLOT_CURRENT(*owner);
-	return *backend_id ? LOOM_CONTINUE : LOOM_DROP_NO_BACKEND;
+		return 0;
+	owners = bpf_map_lookup_elem(ring, &slot);
+	return owners ? *owners : 0;
 }

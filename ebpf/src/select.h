@@ -24,7 +24,7 @@ struct selection {
 	struct loom_flow_entry *entry; /* NULL: the flow is in no table */
 	struct loom_flow_entry *reply; /* NAT: the other direction's; or NULL */
 	bool confirms; /* the packet ends the entry's probation */
-	bool forgets;  /* the service remembers no flows */
+	bool forgets;  /* not 0: the flow is not remembered */
 };
 
 /* The live entry of the client's direction, if any, into sel. In NAT a quiet
@@ -87,6 +87,15 @@ static __always_inline bool select_names(const struct loom_flow_entry *entry,
 	       has_pair == select_is_nat(backend);
 }
 
+/* A backend of this service that flows may stay with. */
+static __always_inline bool select_is_alive(__u32 service_id,
+					    const struct loom_backend *backend)
+{
+	return backend && backend->forwarding &&
+	       !(backend->flags & LOOM_BACKEND_F_DOWN) &&
+	       backend->service == service_id;
+}
+
 /* May the flow stay where its entry says? Under another service the same VIP
  * and port mean something else. sel->backend is NULL if not.
  */
@@ -97,9 +106,7 @@ static __always_inline bool select_stays(__u32 service_id,
 	const struct loom_backend *backend;
 
 	backend = bpf_map_lookup_elem(&loom_backends, &id);
-	if (!backend || !backend->forwarding ||
-	    backend->flags & LOOM_BACKEND_F_DOWN ||
-	    backend->service != service_id)
+	if (!select_is_alive(service_id, backend))
 		return false;
 	if (!select_names(sel->entry, backend, id))
 		return false;
@@ -165,20 +172,42 @@ static __always_inline bool select_is_limited(void)
 	return settings && settings->flags & LOOM_SETTING_CONNECTION_LIMIT;
 }
 
+/* Of a slot that changed hands lately, or has flows of another backend: a SYN
+ * opens a flow with its owner. Anything else may belong to a flow that is older
+ * than the change and whose entry is lost: it goes to who had the slot then.
+ */
+static __always_inline __u32 select_owner(__u32 service_id, loom_slot slot,
+					  const struct packet *pkt)
+{
+	__u32 previous = LOOM_SLOT_PREVIOUS(slot);
+	const struct loom_backend *backend;
+
+#ifdef LOOM_TEST_NO_PAST
+	return LOOM_SLOT_CURRENT(slot);
+#endif
+
+	if (!LOOM_SLOT_FLAGGED(slot) || packet_is_open(pkt) ||
+	    previous == LOOM_SLOT_CURRENT(slot))
+		return LOOM_SLOT_CURRENT(slot);
+	backend = bpf_map_lookup_elem(&loom_backends, &previous);
+	return select_is_alive(service_id, backend) ? previous
+						    : LOOM_SLOT_CURRENT(slot);
+}
+
 static __always_inline enum loom_verdict
 select_by_ring(__u32 service_id, const struct loom_service *service,
 	       const struct packet *pkt, struct selection *sel)
 {
-	enum loom_verdict verdict;
-	__u32 slot;
+	loom_slot slot;
 
 	if (!sel->forgets && select_opens(pkt) && select_is_limited())
 		return LOOM_PASS_CONNECTION_LIMIT;
 
-	slot = select_slot(service_id, service, pkt, sel->forgets);
-	verdict = ring_lookup(service_id, slot, &sel->backend_id);
-	if (verdict)
-		return verdict;
+	slot = ring_lookup(service_id,
+			   select_slot(service_id, service, pkt, sel->forgets));
+	sel->backend_id = select_owner(service_id, slot, pkt);
+	if (!sel->backend_id)
+		return LOOM_DROP_NO_BACKEND;
 	sel->backend = bpf_map_lookup_elem(&loom_backends, &sel->backend_id);
 	if (!sel->backend)
 		return LOOM_ABORT_BACKEND_INVALID;
@@ -249,6 +278,29 @@ static __always_inline bool select_is_settled(__u32 service_id,
 	       !(sel->entry->flags & LOOM_FLOW_F_CONTESTED);
 }
 
+/* A global function: the verifier walks the look-ups once, and not once with
+ * each outcome.
+ */
+__noinline int select_is_flagged(__u32 service_id, __u32 slot)
+{
+	return LOOM_SLOT_FLAGGED(ring_lookup(service_id, slot));
+}
+
+/* The ring alone says where the packet goes, and will say the same later. */
+static __always_inline bool
+select_needs_no_table(__u32 service_id, const struct loom_service *service,
+		      const struct packet *pkt)
+{
+	__u32 slot;
+
+	if (select_forgets(service))
+		return true;
+	if (!(service->flags & LOOM_SERVICE_F_AT_RISK))
+		return false;
+	slot = select_slot(service_id, service, pkt, true);
+	return !select_is_flagged(service_id, slot);
+}
+
 static __always_inline enum loom_verdict
 select_backend(const struct loom_listener *listener, struct packet *pkt,
 	       struct selection *sel)
@@ -260,7 +312,7 @@ select_backend(const struct loom_listener *listener, struct packet *pkt,
 	service = bpf_map_lookup_elem(&loom_services, &service_id);
 	if (!service || !service->forwarding)
 		return LOOM_DROP_NO_BACKEND;
-	sel->forgets = select_forgets(service);
+	sel->forgets = select_needs_no_table(service_id, service, pkt);
 	if (sel->forgets || !select_is_settled(service_id, pkt, sel)) {
 		verdict = select_anew(service_id, service, pkt, sel);
 		if (verdict)

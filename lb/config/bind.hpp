@@ -19,6 +19,7 @@ struct ServicePlaces {
   std::vector<Place> vips;
   std::vector<Place> ports;
   std::vector<Place> backends;
+  std::optional<Place> tracking;  ///< If the service says itself.
   /// What service.source_pool is made of.
   std::vector<std::pair<Prefix, Place>> source_pool;
   /// Nothing was left out because of an error: what is missing is missing in the file too.

@@ -39,6 +39,11 @@ NoBackendPolicy no_backend_of(const std::optional<std::string>& text) {
   return text == "last_known" ? NoBackendPolicy::kLastKnown : NoBackendPolicy::kDrop;
 }
 
+Tracking tracking_of(const std::optional<std::string>& text, Tracking otherwise) {
+  if (!text) return otherwise;
+  return *text == "at_risk" ? Tracking::kAtRisk : Tracking::kAll;
+}
+
 std::optional<EchoPolicy> echo_of(const std::optional<std::string>& text) {
   if (!text) return std::nullopt;
   if (*text == "pass") return EchoPolicy::kPass;
@@ -51,6 +56,7 @@ void bind_selection_defaults(const Reader& root, ServiceSpec& service) {
   service.algorithm = algorithm_of(xdp.at("load_balancing.algorithm").text(), Algorithm::kMaglev);
   if (!xdp.at("connection_affinity.enabled").boolean().value_or(true))
     service.affinity = Affinity::kNone;
+  service.tracking = tracking_of(root.at("ebpf.conntrack.tracking").text(), Tracking::kAll);
 }
 
 /// Blocks of addresses as the addresses in them; no more than would be refused anyway.
@@ -192,6 +198,8 @@ void bind_service(const Reader& root, const Reader& item, Bound& out, Report& re
   bind_selection_defaults(root, service);
   service.algorithm = algorithm_of(item.at("algorithm").text(), service.algorithm);
   service.affinity = affinity_of(item.at("affinity.mode").text(), service.affinity);
+  service.tracking = tracking_of(item.at("tracking").text(), service.tracking);
+  if (item.at("tracking").text()) places.tracking = item.at("tracking").place();
   service.hash_seed = item.at("hash_seed").text().value_or("");
   if (service.algorithm != Algorithm::kMaglev)
     ignored(item.at("hash_seed"), "unless the algorithm is maglev", report);

@@ -122,8 +122,9 @@ constexpr Field kFields[] = {
      "After the first FIN."},
     {"ebpf.conntrack.tcp_timeouts.time_wait", T::kDuration, S::kBuilt, "120s", "1ms..168h",
      "After both FINs, or RST."},
-    {"ebpf.conntrack.tracking", T::kChoice, S::kBuilt, "all", "all|(at_risk)",
-     "Which flows are remembered.", "all flows are tracked"},
+    {"ebpf.conntrack.tracking", T::kChoice, S::kBuilt, "all", "all|at_risk",
+     "Which flows are remembered; `at_risk`, where a ring finds them (DSR with maglev): only those "
+     "that it might not find after a change."},
     {"ebpf.conntrack.max_connections", T::kInteger, S::kBuilt, "0", "0..67108864",
      "New flows beyond it go to the stack; looked at every 5 s; 0: no limit."},
     {"ebpf.conntrack.probation_entries", T::kInteger, S::kBuilt, "131072", "16..67108864",

@@ -87,6 +87,12 @@ void check_turns(const ServiceSpec& service, const ServicePlaces& places, Report
                    "use maglev, which moves the fewest flows when backends change");
 }
 
+void check_tracking(const ServiceSpec& service, const ServicePlaces& places, Report& report) {
+  if (places.tracking && service.tracking == Tracking::kAtRisk && !ring_finds_flows(service))
+    report.warning(*places.tracking, "no-effect",
+                   "all flows are tracked: only with DSR and maglev a ring finds them by itself");
+}
+
 void check_backends(const ServiceSpec& service, const ServicePlaces& places, Report& report) {
   std::map<Endpoint, const Place*> endpoints;
   std::map<std::string_view, const Place*> names;
@@ -144,6 +150,7 @@ void validate_service(ServiceSpec& service, const ServicePlaces& places, Report&
   check_unique(service.ports, places.ports, "duplicate-port", report);
   check_overlaps(service, places, report);
   check_turns(service, places, report);
+  check_tracking(service, places, report);
   check_backends(service, places, report);
   // With parts left out because of errors these would be follow-ups, not findings.
   if (!places.complete) return;

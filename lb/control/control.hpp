@@ -44,6 +44,7 @@ struct ServiceView {
   std::vector<PortSpec> ports;
   Algorithm algorithm = Algorithm::kMaglev;
   Affinity affinity = Affinity::kFiveTuple;
+  Tracking tracking = Tracking::kAll;
   std::optional<EchoPolicy> icmp_echo;  ///< Unset: it depends on whose address the VIP is.
   NoBackendPolicy on_no_backend = NoBackendPolicy::kDrop;
   size_t source_addresses = 0;  ///< Of the source pool.

@@ -13,8 +13,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kTurn = 1s;        // retry after an error; heartbeat of the watchdog
-constexpr auto kSweepEvery = 5s;  // what connections_active promises
+constexpr auto kTurn = 1s;  // retry after an error; heartbeat of the watchdog
 
 /// The id that a backend has in the datapath; 0: none.
 uint32_t api_id_in(const State& state, const ServiceSpec& service, const Endpoint& endpoint) {
@@ -58,20 +57,22 @@ Result<std::unique_ptr<Controller>> Controller::start(ControllerOptions options,
   // What fails here is in the snapshot and retried by the loop.
   if (const Result<void> done = self->reconcile(); !done) log_debug(done.error().message());
   self->thread_ = std::thread([raw] { raw->loop(); });
-  self->sweeper_ = std::thread([raw] { raw->sweep_loop(); });
+  self->sweeper_.emplace(dataplane, raw->options_.max_connections, [raw](const FlowSweep& sweep) {
+    raw->post([raw, sweep] { raw->age_rings(sweep); });
+  });
   return self;
 }
 
 Controller::~Controller() {
   // First: its thread calls into this object.
   links_.unwatch();
+  sweeper_.reset();
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
   }
   wake_.notify_all();
   if (thread_.joinable()) thread_.join();
-  if (sweeper_.joinable()) sweeper_.join();
 }
 
 void Controller::links_changed() {
@@ -105,32 +106,9 @@ void Controller::loop() {
   }
 }
 
-void Controller::sweep_loop() {
-  std::unique_lock lock(mutex_);
-  while (!stopping_) {
-    lock.unlock();
-    Result<FlowSweep> swept = dataplane_.sweep();
-    if (!swept) log_warning("sweep of the flow table: " + swept.error().message());
-    if (swept) apply_connection_limit(swept->total);
-    lock.lock();
-    if (swept) sweep_ = std::move(*swept);
-    wake_.wait_for(lock, kSweepEvery, [this] { return stopping_; });
-  }
-}
-
-void Controller::apply_connection_limit(uint64_t connections) {
-  const bool reached = options_.max_connections != 0 && connections >= options_.max_connections;
-  if (limit_reached_ == reached) return;
-  if (Result<void> done = dataplane_.limit_connections(reached ? Limit::kReached : Limit::kOpen);
-      !done) {
-    log_warning("connection limit: " + done.error().message());
-    return;
-  }
-  if (reached)
-    log_warning("max_connections is reached: new flows go to the stack");
-  else if (limit_reached_)
-    log_info("below max_connections again");
-  limit_reached_ = reached;
+void Controller::age_rings(const FlowSweep& sweep) {
+  if (Result<void> done = dataplane_.age_rings(sweep); !done)
+    log_warning("the rings' past: " + done.error().message());
 }
 
 void Controller::post(std::function<void()> task) {
@@ -387,8 +365,7 @@ Result<ConnectionList> Controller::connections(const ConnectionQuery& query) con
 }
 
 FlowSweep Controller::sweep() const {
-  const std::lock_guard lock(mutex_);
-  return sweep_;
+  return sweeper_ ? sweeper_->last() : FlowSweep{};
 }
 
 Result<std::vector<MapFill>> Controller::maps() const {

@@ -17,6 +17,7 @@
 #include "lb/control/edit.hpp"
 #include "lb/control/link_monitor.hpp"
 #include "lb/control/path_mtu_table.hpp"
+#include "lb/control/sweeper.hpp"
 #include "lb/control/view_builder.hpp"
 #include "lb/model/desired.hpp"
 #include "lb/model/overlay.hpp"
@@ -62,13 +63,12 @@ class Controller final : public Control {
 
   void loop();
   void links_changed();
-  void sweep_loop();
-  void apply_connection_limit(uint64_t connections);
   void post(std::function<void()> task);
   template <class T>
   Result<T> ask(std::function<Result<T>()> work);
 
   // On the controller thread:
+  void age_rings(const FlowSweep& sweep);
   Result<void> reconcile();
   Result<void> try_reconcile();
   Result<void> change(const Edit& edit);
@@ -102,22 +102,18 @@ class Controller final : public Control {
   std::map<std::string, std::string> attach_problems_;  ///< By interface, of the last apply().
   std::string logged_problems_ = "none yet";
 
-  /// Sweeper thread only. Unset: what an earlier daemon left behind is not known.
-  std::optional<bool> limit_reached_;
-
   PathMtuTable path_mtus_;
 
-  mutable std::mutex mutex_;      ///< Guards what follows.
-  std::condition_variable wake_;  ///< Of both threads: always notify_all().
+  mutable std::mutex mutex_;  ///< Guards what follows.
+  std::condition_variable wake_;
   std::deque<std::function<void()>> tasks_;
   bool links_changed_ = false;
   bool stopping_ = false;
   std::shared_ptr<const Snapshot> snapshot_;
-  FlowSweep sweep_;
 
   std::atomic<std::chrono::steady_clock::time_point> last_turn_;
   std::thread thread_;
-  std::thread sweeper_;
+  std::optional<Sweeper> sweeper_;
 };
 
 }  // namespace loom

@@ -7,11 +7,13 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "lb/base/result.hpp"
 #include "lb/model/plan.hpp"
+#include "lb/model/ring_history.hpp"
 #include "lb/model/state.hpp"
 
 namespace loom {
@@ -77,6 +79,9 @@ struct FlowSweep {
   std::map<uint32_t, uint64_t> active;
   uint64_t entries = 0;  ///< Including expired ones still in the table.
   uint64_t total = 0;    ///< Unexpired.
+  MonotonicTime began{0};
+  /// By service with Tracking::kAtRisk: slots that have flows of another backend than their owner.
+  std::map<std::string, std::set<uint32_t>> exceptions;
 };
 
 struct ProgramInfo {
@@ -105,6 +110,9 @@ class Dataplane {
   /// No later next_api_id() answers `id` or less.
   virtual Result<void> reserve_api_id(uint32_t id) = 0;
 
+  /// Every few seconds, with the last sweep: what the rings say of the past window is brought up to
+  /// date.
+  virtual Result<void> age_rings(const FlowSweep& sweep) = 0;
   /// Slots by datapath id, counted in the published ring; 0 is nobody.
   virtual Result<std::map<uint32_t, uint32_t>> ring_slots(const std::string& service) const = 0;
 

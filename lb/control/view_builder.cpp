@@ -30,6 +30,7 @@ ServiceView ViewBuilder::view(const ServiceSpec& service, const ViewInput& input
   out.ports = service.ports;
   out.algorithm = service.algorithm;
   out.affinity = service.affinity;
+  out.tracking = ring_finds_flows(service) ? service.tracking : Tracking::kAll;
   out.icmp_echo = service.icmp_echo;
   out.on_no_backend = service.on_no_backend;
   out.source_addresses = service.source_pool.size();

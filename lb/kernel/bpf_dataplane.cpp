@@ -32,7 +32,11 @@ Result<std::unique_ptr<BpfDataplane>> BpfDataplane::open(const DataplaneOptions&
       return done.error();
   Result<Datapath> datapath = Datapath::open(std::move(*pins), options.datapath);
   if (!datapath) return datapath.error();
-  return std::unique_ptr<BpfDataplane>(new BpfDataplane(std::move(*datapath)));
+  std::unique_ptr<BpfDataplane> self(new BpfDataplane(std::move(*datapath)));
+  const Result<State> state = self->read();
+  if (!state) return state.error();
+  if (Result<void> done = self->rings_.restore(*state); !done) return done.error();
+  return self;
 }
 
 Result<void> BpfDataplane::detach_all() {
@@ -137,7 +141,8 @@ Result<void> BpfDataplane::on(const RemoveBackend& step) {
   if (service_gone) info = infos.get(0);
   if (!info) return info.error();
   (*info)->retired = sum(*counts, (*info)->retired);
-  return infos.put(heir, **info);
+  if (Result<void> done = infos.put(heir, **info); !done) return done;
+  return rings_.forget(step.service, step.id);
 }
 
 Result<void> BpfDataplane::on(const PutService& step) {
@@ -151,7 +156,8 @@ Result<void> BpfDataplane::on(const PutService& step) {
     copy_name(info.name, step.service);
     if (Result<void> done = infos.put(step.state.id, info); !done) return done;
   }
-  return services.put(step.state.id, to_abi(step.state));
+  if (Result<void> done = services.put(step.state.id, to_abi(step.state)); !done) return done;
+  return rings_.put_service(step.service, step.state);
 }
 
 Result<void> BpfDataplane::on(const RemoveService& step) {
@@ -173,40 +179,17 @@ Result<void> BpfDataplane::on(const RemoveService& step) {
   if (err != 0 && errno != ENOENT) return Error(errno, "remove the ring");
   // A service that changed its id keeps its pin: the new ring is under it already.
   const Result<State> now = read_state(datapath_);
-  if (now && !now->services.contains(name))
-    unlink(datapath_.pins().ring(datapath_.generation(), name).c_str());
+  if (now && !now->services.contains(name)) forget_ring(name);
   return {};
 }
 
-Result<void> BpfDataplane::on(const PutRings& step) {
-  const auto infos = datapath_.map<uint32_t, loom_service_info>("loom_service_info");
-  std::vector<UniqueFd> rings;
-  std::vector<int> fds;
-  std::vector<uint32_t> ids;
-  for (const PutRings::Ring& ring : step.rings) {
-    const std::vector<uint32_t> slots =
-        build_ring(ring.members, ring.recipe, datapath_.config().ring_size);
-    Result<UniqueFd> fd = create_ring_map(slots);
-    if (!fd) return std::move(fd.error()).in(ring.service);
-    ids.push_back(ring.service_id);
-    fds.push_back(fd->get());
-    rings.push_back(std::move(*fd));
-  }
-  if (Result<void> done = publish_rings(datapath_.map_fd("loom_rings"), ids, fds); !done)
-    return done;
+void BpfDataplane::forget_ring(const std::string& service) {
+  rings_.remove(service);
+  unlink(datapath_.pins().ring(datapath_.generation(), service).c_str());
+}
 
-  for (size_t i = 0; i < rings.size(); ++i) {
-    const PutRings::Ring& ring = step.rings[i];
-    Result<void> done =
-        pin_replacing(fds[i], datapath_.pins().ring(datapath_.generation(), ring.service));
-    if (!done) return done;
-    // The digest last: without it the ring counts as not published.
-    Result<std::optional<loom_service_info>> info = infos.get(ring.service_id);
-    if (!info) return info.error();
-    (*info)->ring_digest = ring.digest;
-    if (done = infos.put(ring.service_id, **info); !done) return done;
-  }
-  return {};
+Result<void> BpfDataplane::on(const PutRings& step) {
+  return rings_.publish(step);
 }
 
 Result<void> BpfDataplane::on(const PutListener& step) {
@@ -281,6 +264,11 @@ Result<std::map<uint32_t, uint32_t>> BpfDataplane::ring_slots(const std::string&
   const Result<UniqueFd> ring = open_pin(datapath_.pins().ring(datapath_.generation(), service));
   if (!ring) return ring.error();
   return count_slots(ring->get(), datapath_.config().ring_size);
+}
+
+Result<void> BpfDataplane::age_rings(const FlowSweep& sweep) {
+  if (Result<void> done = rings_.expire(monotonic_now()); !done) return done;
+  return rings_.set_exceptions(sweep.exceptions, sweep.began);
 }
 
 Result<Counters> BpfDataplane::counters() const {

@@ -7,6 +7,7 @@
 
 #include "lb/control/dataplane.hpp"
 #include "lb/kernel/datapath.hpp"
+#include "lb/kernel/ring_publisher.hpp"
 
 namespace loom {
 
@@ -32,6 +33,7 @@ class BpfDataplane final : public Dataplane {
   Result<uint32_t> next_api_id() override;
   Result<void> reserve_api_id(uint32_t id) override;
   Result<std::map<uint32_t, uint32_t>> ring_slots(const std::string& service) const override;
+  Result<void> age_rings(const FlowSweep& sweep) override;
   Result<Counters> counters() const override;
   Result<ConnectionList> connections(const ConnectionQuery& query) const override;
   Result<FlowSweep> sweep() const override;
@@ -40,7 +42,7 @@ class BpfDataplane final : public Dataplane {
   std::vector<ProgramInfo> programs() const override;
 
  private:
-  explicit BpfDataplane(Datapath datapath) : datapath_(std::move(datapath)) {}
+  explicit BpfDataplane(Datapath datapath) : datapath_(std::move(datapath)), rings_(datapath_) {}
 
   // One per kind of step; overloads, called through std::visit.
   Result<void> on(const PutEgress& step);
@@ -59,11 +61,13 @@ class BpfDataplane final : public Dataplane {
   Result<void> on(const RemoveBackend& step);
   Result<void> on(const RemoveEgress& step);
 
+  void forget_ring(const std::string& service);
   Result<uint32_t> next_generation();
   Result<void> finish_switch();
   /// Whether one of our links is on that interface.
 
   Datapath datapath_;
+  RingPublisher rings_;
   std::map<std::string, std::string> mode_notes_;  ///< By interface.
   /// Shared by readers of counters, exclusive while a backend's counts move to its service.
   mutable std::shared_mutex retiring_;

@@ -77,6 +77,7 @@ loom_service to_abi(const ServiceState& service) {
   out.forwarding = static_cast<uint8_t>(service.forwarding);
   out.algorithm = service.in_turn ? LOOM_ALGORITHM_ROTOR : LOOM_ALGORITHM_MAGLEV;
   out.affinity = static_cast<uint8_t>(service.affinity);
+  if (service.tracking == Tracking::kAtRisk) out.flags |= LOOM_SERVICE_F_AT_RISK;
   if (service.on_no_backend == NoBackendPolicy::kReject) out.on_no_backend = LOOM_NO_BACKEND_REJECT;
   if (service.on_no_backend == NoBackendPolicy::kPass) out.on_no_backend = LOOM_NO_BACKEND_PASS;
   return out;
@@ -87,6 +88,7 @@ ServiceState from_abi(const loom_service& service) {
   out.forwarding = static_cast<Forwarding>(service.forwarding);
   out.in_turn = service.algorithm == LOOM_ALGORITHM_ROTOR;
   out.affinity = static_cast<Affinity>(service.affinity);
+  if (service.flags & LOOM_SERVICE_F_AT_RISK) out.tracking = Tracking::kAtRisk;
   if (service.on_no_backend == LOOM_NO_BACKEND_REJECT) out.on_no_backend = NoBackendPolicy::kReject;
   if (service.on_no_backend == LOOM_NO_BACKEND_PASS) out.on_no_backend = NoBackendPolicy::kPass;
   return out;

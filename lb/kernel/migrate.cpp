@@ -271,6 +271,11 @@ Result<void> copy_rings(const Pins& pins, const std::string& old_generation,
       return Error(errno, "migrate the ring of " + service);
     if (Result<void> done = pin_replacing(fd, pins.ring(new_generation, service)); !done)
       return done;
+    // A ring without history is one whose past is not known.
+    if (Result<UniqueFd> history = open_pin(pins.history(old_generation, service)); history)
+      if (Result<void> done = pin_replacing(history->get(), pins.history(new_generation, service));
+          !done)
+        return done;
   }
   return {};
 }

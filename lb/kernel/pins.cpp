@@ -109,7 +109,7 @@ Result<std::string> Pins::create_generation() {
 
   const unsigned long next = kept->empty() ? 1 : number_of(*kept) + 1;
   const std::string name = "g" + std::to_string(next);
-  for (const char* folder : {"", "/maps", "/rings", "/progs"})
+  for (const char* folder : {"", "/maps", "/rings", "/history", "/progs"})
     if (Result<void> done = make_directory(path_ + "/" + name + folder); !done) return done.error();
   return name;
 }
@@ -149,6 +149,10 @@ std::string Pins::map(const std::string& generation, const std::string& name) co
 
 std::string Pins::ring(const std::string& generation, const std::string& service) const {
   return path_ + "/" + generation + "/rings/" + pin_name(service);
+}
+
+std::string Pins::history(const std::string& generation, const std::string& service) const {
+  return path_ + "/" + generation + "/history/" + pin_name(service);
 }
 
 std::string Pins::program(const std::string& generation, const std::string& name) const {

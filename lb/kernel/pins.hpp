@@ -5,6 +5,7 @@
 //   PIN_PATH/g7/maps/NAME       every map of the datapath
 //   PIN_PATH/g7/rings/SERVICE   the inner map of each ring (reading it back through the outer map
 //                               would need CAP_SYS_ADMIN)
+//   PIN_PATH/g7/history/SERVICE what each ring was before, for one window
 //   PIN_PATH/g7/progs/NAME      the programs, and the arrays of those they call
 //   PIN_PATH/links/INTERFACE    the XDP attachments; they outlive generations
 //   PIN_PATH/filters/INTERFACE  the programs attached at TC, by which we know our filters
@@ -42,6 +43,8 @@ class Pins {
 
   [[nodiscard]] std::string map(const std::string& generation, const std::string& name) const;
   [[nodiscard]] std::string ring(const std::string& generation, const std::string& service) const;
+  [[nodiscard]] std::string history(const std::string& generation,
+                                    const std::string& service) const;
   [[nodiscard]] std::string program(const std::string& generation, const std::string& name) const;
   /// Their names.
   [[nodiscard]] std::vector<std::string> programs(const std::string& generation) const;

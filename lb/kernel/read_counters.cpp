@@ -8,7 +8,9 @@
 #include <numeric>
 
 #include "lb/kernel/codec.hpp"
+#include "lb/kernel/exceptions.hpp"
 #include "lb/kernel/read_state.hpp"
+#include "lb/kernel/ring_publisher.hpp"
 #include "loom/verdict.h"
 
 namespace loom {
@@ -89,6 +91,9 @@ class Flows {
       const std::optional<Flow> flow = live(key, entry);
       if (flow && !find(confirmed_, key)) visit(*flow);
     });
+  }
+  [[nodiscard]] uint32_t service_of(const Flow& flow) const {
+    return backends_.at(flow.entry.backend).service;
   }
   /// NAT: the backend's direction.
   [[nodiscard]] MaybeEntry reply_of(const Flow& flow) const {
@@ -248,11 +253,16 @@ Result<FlowSweep> sweep_flows(const Datapath& datapath) {
   const Result<Flows> flows = Flows::read(datapath);
   if (!flows) return flows.error();
   FlowSweep out;
+  out.began = monotonic_now();
+  Result<Exceptions> exceptions = Exceptions::read(datapath);
+  if (!exceptions) return exceptions.error();
   const Result<void> read = flows->for_each(out.entries, [&](const Flow& flow) {
     ++out.active[flow.entry.backend];
     ++out.total;
+    exceptions->see(flow.key, flow.entry.backend, flows->service_of(flow));
   });
   if (!read) return read.error();
+  out.exceptions = exceptions->take();
   return out;
 }
 

@@ -2,32 +2,22 @@
 #include "lb/kernel/ring_map.hpp"
 
 #include <bpf/bpf.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
-#include <memory>
 
+#include "lb/kernel/mapped_array.hpp"
 #include "loom/abi.h"
 
 namespace loom {
 namespace {
 
-struct Unmap {
-  size_t bytes = 0;
-  void operator()(uint32_t* memory) const { munmap(memory, bytes); }
+/// The kernel lays values of 4 bytes out at a stride of 8.
+struct Cell {
+  loom_slot slot;
+  uint32_t unused;
 };
-using Mapping = std::unique_ptr<uint32_t, Unmap>;
-
-Result<Mapping> map_ring(int fd, size_t slots, int protection) {
-  // The kernel lays array values of 4 bytes out at a stride of 8.
-  const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-  const size_t bytes = (slots * 8 + page - 1) / page * page;
-  void* memory = mmap(nullptr, bytes, protection, MAP_SHARED, fd, 0);
-  if (memory == MAP_FAILED) return Error(errno, "map a ring");
-  return Mapping(static_cast<uint32_t*>(memory), Unmap{bytes});
-}
 
 }  // namespace
 
@@ -36,9 +26,10 @@ Result<UniqueFd> create_ring_map(std::span<const uint32_t> slots) {
   UniqueFd fd(bpf_map_create(BPF_MAP_TYPE_ARRAY, "loom_ring", sizeof(uint32_t), sizeof(loom_slot),
                              static_cast<uint32_t>(slots.size()), &options));
   if (!fd) return Error(errno, "create a ring");
-  const Result<Mapping> memory = map_ring(fd.get(), slots.size(), PROT_READ | PROT_WRITE);
+  const Result<MappedArray<Cell>> memory =
+      map_array<Cell>(fd.get(), slots.size(), PROT_READ | PROT_WRITE);
   if (!memory) return memory.error();
-  for (size_t i = 0; i < slots.size(); ++i) memory->get()[i * 2] = slots[i];
+  for (size_t i = 0; i < slots.size(); ++i) (*memory)[i].slot = slots[i];
   return fd;
 }
 
@@ -55,11 +46,31 @@ Result<void> publish_rings(int outer_fd, std::span<const uint32_t> service_ids,
   return {};
 }
 
+Result<std::vector<uint32_t>> read_ring(int ring_fd, uint32_t ring_size) {
+  const Result<MappedArray<Cell>> memory = map_array<Cell>(ring_fd, ring_size, PROT_READ);
+  if (!memory) return memory.error();
+  std::vector<uint32_t> slots(ring_size);
+  for (uint32_t i = 0; i < ring_size; ++i) slots[i] = (*memory)[i].slot;
+  return slots;
+}
+
+Result<void> rewrite_ring(int ring_fd, std::span<const uint32_t> slots) {
+  const Result<MappedArray<Cell>> memory =
+      map_array<Cell>(ring_fd, slots.size(), PROT_READ | PROT_WRITE);
+  if (!memory) return memory.error();
+  for (size_t i = 0; i < slots.size(); ++i) {
+    std::atomic_ref<uint32_t> slot((*memory)[i].slot);
+    if (slot.load(std::memory_order_relaxed) != slots[i])
+      slot.store(slots[i], std::memory_order_relaxed);
+  }
+  return {};
+}
+
 Result<std::map<uint32_t, uint32_t>> count_slots(int ring_fd, uint32_t ring_size) {
-  const Result<Mapping> memory = map_ring(ring_fd, ring_size, PROT_READ);
+  const Result<MappedArray<Cell>> memory = map_array<Cell>(ring_fd, ring_size, PROT_READ);
   if (!memory) return memory.error();
   std::vector<uint32_t> counts(LOOM_MAX_BACKENDS, 0);
-  for (uint32_t i = 0; i < ring_size; ++i) ++counts[LOOM_SLOT_CURRENT(memory->get()[i * 2])];
+  for (uint32_t i = 0; i < ring_size; ++i) ++counts[LOOM_SLOT_CURRENT((*memory)[i].slot)];
   std::map<uint32_t, uint32_t> out;
   for (uint32_t id = 0; id < counts.size(); ++id)
     if (counts[id] != 0) out[id] = counts[id];

@@ -20,6 +20,13 @@ Result<UniqueFd> create_ring_map(std::span<const uint32_t> slots);
 Result<void> publish_rings(int outer_fd, std::span<const uint32_t> service_ids,
                            std::span<const int> ring_fds);
 
+/// The ring's slots (loom_slot each).
+Result<std::vector<uint32_t>> read_ring(int ring_fd, uint32_t ring_size);
+
+/// Makes a published ring say `slots`, slot by slot: each is read whole, old or new, but not all of
+/// them change at once. For marks that do not depend on each other.
+Result<void> rewrite_ring(int ring_fd, std::span<const uint32_t> slots);
+
 /// How many slots each current backend id owns.
 Result<std::map<uint32_t, uint32_t>> count_slots(int ring_fd, uint32_t ring_size);
 

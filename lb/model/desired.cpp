@@ -86,6 +86,7 @@ class Builder {
     state.forwarding = service.forwarding;
     state.in_turn = service.algorithm != Algorithm::kMaglev;
     state.affinity = service.affinity;
+    if (ring_finds_flows(service)) state.tracking = service.tracking;
     state.on_no_backend = service.on_no_backend;
     if (service.on_no_backend == NoBackendPolicy::kLastKnown) {
       // The datapath has nothing to know about it: it is a matter of who is in the ring.

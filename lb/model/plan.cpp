@@ -84,7 +84,7 @@ class Planner {
 
   static bool same_entry(const ServiceState& a, const ServiceState& b) {
     return a.forwarding == b.forwarding && a.in_turn == b.in_turn && a.affinity == b.affinity &&
-           a.on_no_backend == b.on_no_backend;
+           a.tracking == b.tracking && a.on_no_backend == b.on_no_backend;
   }
 
   void put_backends() {

@@ -89,6 +89,15 @@ std::string_view to_string(Affinity value) {
   return "invalid";
 }
 
+std::string_view to_string(Tracking value) {
+  return value == Tracking::kAll ? "all" : "at_risk";
+}
+
+bool ring_finds_flows(const ServiceSpec& service) {
+  return service.forwarding != Forwarding::kNat && service.algorithm == Algorithm::kMaglev &&
+         service.affinity != Affinity::kNone;
+}
+
 std::string_view to_string(EchoPolicy value) {
   switch (value) {
     case EchoPolicy::kReply:

@@ -34,6 +34,12 @@ enum class UnservedPolicy : uint8_t { kPass, kDrop };
 /// What makes packets belong together. Values are enum loom_affinity.
 enum class Affinity : uint8_t { kFiveTuple = 0, kSourceIp = 1, kNone = 2 };
 
+/// Which flows the table holds.
+enum class Tracking : uint8_t {
+  kAll,
+  kAtRisk,  ///< Those that the ring alone might not find: of slots that changed lately.
+};
+
 /// Who answers a ping to a VIP.
 enum class EchoPolicy : uint8_t { kReply, kPass, kDrop };
 
@@ -44,6 +50,7 @@ enum class XdpMode : uint8_t { kAuto, kNative, kGeneric, kTc };
 
 [[nodiscard]] std::string_view to_string(Protocol value);         ///< "tcp"
 [[nodiscard]] std::string_view to_string(Forwarding value);       ///< "nat" "ipip" "gue" "l2"
+[[nodiscard]] std::string_view to_string(Tracking value);         ///< "all" "at_risk"
 [[nodiscard]] std::string_view to_string(Algorithm value);        ///< "maglev" ...
 [[nodiscard]] std::string_view to_string(AdminState value);       ///< "active" ...
 [[nodiscard]] std::string_view to_string(Health value);           ///< "unknown" ...
@@ -106,6 +113,7 @@ struct ServiceSpec {
   std::vector<PortSpec> ports;
   Algorithm algorithm = Algorithm::kMaglev;
   Affinity affinity = Affinity::kFiveTuple;
+  Tracking tracking = Tracking::kAll;
   std::string hash_seed;  ///< Equal on all balancers of a group.
   Forwarding forwarding = Forwarding::kNat;
   uint16_t gue_port = kDefaultGuePort;
@@ -122,6 +130,9 @@ struct ServiceSpec {
 
   bool operator==(const ServiceSpec&) const = default;
 };
+
+/// A hash of the packet alone says where a flow goes, so that the ring finds it without the table.
+[[nodiscard]] bool ring_finds_flows(const ServiceSpec& service);
 
 /// Everything declared about traffic; what the daemon does with it depends on links and health.
 struct Spec {

@@ -55,11 +55,17 @@ struct ServiceState {
   Forwarding forwarding = Forwarding::kNat;
   bool in_turn = false;  ///< A counter picks the slot of a new flow, else its hash.
   Affinity affinity = Affinity::kFiveTuple;
+  Tracking tracking = Tracking::kAll;                      ///< kAtRisk only where has_past().
   NoBackendPolicy on_no_backend = NoBackendPolicy::kDrop;  ///< Never kLastKnown.
   std::set<Listener> listeners;                            ///< Ranges as blocks_of() them.
   std::map<Endpoint, BackendState> backends;
   uint64_t ring_digest = 0;  ///< digest of the ring's members (ring.hpp); 0: no ring published.
 
+  /// The ring finds flows without the table: what it was before matters. NAT needs the table, turns
+  /// too, and where nothing is remembered no flow can be kept.
+  [[nodiscard]] bool has_past() const {
+    return forwarding != Forwarding::kNat && !in_turn && affinity != Affinity::kNone;
+  }
   bool operator==(const ServiceState&) const = default;
 };
 

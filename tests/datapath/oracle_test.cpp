@@ -33,7 +33,8 @@ const std::map<loom_verdict, const char*> kNotByGrammar = {
     {LOOM_DROP_NO_HEADROOM, "needs a frame with metadata: verdict_test.cpp"},
     {LOOM_DROP_NO_NAT_PORT, "needs a full range of ports: the test below"},
     {LOOM_DROP_EXTENSION_HEADER, "needs another configuration: extension_drop_test.cpp"},
-    {LOOM_ABORT_NO_PROGRAM, "needs programs taken away: verdict_test.cpp"},
+    {LOOM_ABORT_NO_PROGRAM, "needs programs taken away: later_test.cpp"},
+    {LOOM_PASS_HANDED_UP, "needs another configuration: hand_up_test.cpp"},
 };
 
 class Oracles : public OracleTest {

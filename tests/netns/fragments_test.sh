@@ -35,18 +35,6 @@ print_service() {
   printf '      backends: [{ address: "%s" }, { address: "%s" }]\n' "${prefix}10" "${prefix}11"
 }
 
-make_config() {
-  local interfaces=eth0
-  [ "$arms" = one-armed ] || interfaces="eth0, eth1"
-  {
-    printf 'ebpf:\n  xdp: { interfaces: [%s], mode: native }\n  services:\n' "$interfaces"
-    while read -r name vip prefix rest; do
-      # shellcheck disable=SC2086 # forwarding and encap are two words
-      [ -z "$name" ] || print_service "$name" "$vip" "$prefix" $rest
-    done <<<"$modes"
-  } | loomd_config
-}
-
 start_backends() {
   local i vips
   vips=$(awk '$4 == "dsr" { print $2 }' <<<"$modes")
@@ -91,7 +79,7 @@ case $arms in
   *) echo "usage: fragments_test.sh one-armed|two-armed" >&2; exit 2 ;;
 esac
 start_backends
-loomd_start "$(make_config)"
+loomd_start "$(modes_config "$arms" "$modes")"
 
 say "$arms: $(awk 'NF' <<<"$modes" | wc -l) services, MTU 1500"
 while read -r name vip _; do

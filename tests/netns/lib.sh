@@ -313,6 +313,20 @@ loomd_config() {
   echo "$bed_dir/loom.yaml"
 }
 
+# modes_config ARMS MODES: a configuration with one service per line "NAME VIP PREFIX FORWARDING [ENCAP]",
+# as the test's print_service writes it; prints its name.
+modes_config() {
+  local interfaces=eth0 name vip prefix rest
+  [ "$1" = one-armed ] || interfaces="eth0, eth1"
+  {
+    printf 'ebpf:\n  xdp: { interfaces: [%s], mode: native }\n  services:\n' "$interfaces"
+    while read -r name vip prefix rest; do
+      # shellcheck disable=SC2086 # forwarding and encap are two words
+      [ -z "$name" ] || print_service "$name" "$vip" "$prefix" $rest
+    done <<<"$2"
+  } | loomd_config
+}
+
 # loomd_launch CONFIG [WRAPPER...]: in namespace lb; sets loomd_pid, does not wait.
 # LOOMD: another binary than that of the build.
 loomd_launch() {

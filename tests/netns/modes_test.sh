@@ -37,18 +37,6 @@ print_service() {
   printf '        - { address: "%s%s" }\n' "$prefix" 10 "$prefix" 11 "$prefix" 12
 }
 
-make_config() {
-  local interfaces=eth0
-  [ "$arms" = one-armed ] || interfaces="eth0, eth1"
-  {
-    printf 'ebpf:\n  xdp: { interfaces: [%s], mode: native }\n  services:\n' "$interfaces"
-    while read -r name vip prefix rest; do
-      # shellcheck disable=SC2086 # forwarding and encap are two words
-      [ -z "$name" ] || print_service "$name" "$vip" "$prefix" $rest
-    done <<<"$modes"
-  } | loomd_config
-}
-
 start_backends() {
   local i vips
   vips=$(awk '$4 == "dsr" { print $2 }' <<<"$modes")
@@ -142,7 +130,7 @@ case $arms in
   *) echo "usage: modes_test.sh one-armed|two-armed" >&2; exit 2 ;;
 esac
 start_backends
-config=$(make_config)
+config=$(modes_config "$arms" "$modes")
 base=$(frames_received)
 start_captures
 loomd_start "$config"

@@ -266,8 +266,8 @@ void Datapath::put_backend(uint32_t id, const loom_backend& backend) {
   put(program().maps.loom_backends, id, backend);
 }
 
-void Datapath::put_ring(uint32_t service, uint32_t backend) {
-  put_ring(service, std::vector<loom_slot>(kRingSize, backend));
+void Datapath::put_ring(uint32_t service, loom_slot slot) {
+  put_ring(service, std::vector<loom_slot>(kRingSize, slot));
 }
 
 void Datapath::put_ring(uint32_t service, const std::vector<loom_slot>& slots) {

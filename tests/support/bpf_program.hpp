@@ -72,8 +72,8 @@ class Datapath : public ::testing::Test {
   static void put_service(uint32_t id, loom_forwarding forwarding);
   static void put_service(uint32_t id, const loom_service& service);
   static void put_backend(uint32_t id, const loom_backend& backend);
-  /// A whole ring of one backend; 0: of nobody.
-  static void put_ring(uint32_t service, uint32_t backend);
+  /// A whole ring of one backend, or of one slot with its past; 0: of nobody.
+  static void put_ring(uint32_t service, loom_slot slot);
   static void put_ring(uint32_t service, const std::vector<loom_slot>& slots);
   static void put_settings(uint32_t flags);
   static void clear_egress();

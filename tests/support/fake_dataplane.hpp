@@ -38,6 +38,7 @@ class FakeDataplane : public Dataplane {
   Result<std::map<uint32_t, uint32_t>> ring_slots(const std::string&) const override {
     return std::map<uint32_t, uint32_t>{};
   }
+  Result<void> age_rings(const FlowSweep&) override { return {}; }
   Result<Counters> counters() const override { return Counters{}; }
   Result<ConnectionList> connections(const ConnectionQuery&) const override {
     return ConnectionList{};

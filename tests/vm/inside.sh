@@ -36,6 +36,7 @@ for program in "$LOOM_BUILD"/tests/datapath/datapath_*_test; do
   run "$(basename "$program" _test)" "$program"
 done
 run dataplane "$LOOM_BUILD/tests/netns/netns_dataplane_test"
+run rings "$LOOM_BUILD/tests/netns/netns_rings_test"
 for name in forward nat nat_flow nat_probation verdict flow probation random verifier answer icmp \
   rules extension fragment hand_up; do
   LOOM_TEST_PROGRAM=tc run "datapath_tc_$name" "$LOOM_BUILD/tests/datapath/datapath_${name}_test"

@@ -151,9 +151,12 @@ struct loom_service {
 	__u8 algorithm;
 	__u8 affinity;
 	__u8 on_no_backend;
-	__u32 flags; /* none yet */
+	__u32 flags;
 };
 static_assert(sizeof(struct loom_service) == 8, "ABI");
+
+#define LOOM_SERVICE_F_AT_RISK \
+	1u /* only flows of flagged slots are in a table */
 
 #define LOOM_BACKEND_F_NEXT_HOP       1u /* MACs, ifindex, mtu, source valid */
 #define LOOM_BACKEND_F_DOWN           2u /* its flows choose another backend */
@@ -190,6 +193,17 @@ typedef __u32 loom_slot;
 #define LOOM_SLOT_CURRENT(slot)  ((slot)&0x7fffu)
 #define LOOM_SLOT_PREVIOUS(slot) (((slot) >> 15) & 0x7fffu)
 #define LOOM_SLOT_FLAGGED(slot)  ((slot) >> 30 & 1u)
+
+/* Daemon only, one map per ring: who owned its slots before. Entry 0 has in
+ * `until` how long all slots are flagged; the others follow, oldest first
+ * within a slot.
+ */
+struct loom_past {
+	__u64 until; /* of CLOCK_MONOTONIC, ms */
+	__u32 slot;
+	__u32 owner; /* backend id */
+};
+static_assert(sizeof(struct loom_past) == 16, "ABI");
 
 /* ---- flows ------------------------------------------------------------ */
 

@@ -17,6 +17,7 @@ TEST_F(Views, ServicesAreListedWithoutTheirBackends) {
                   {"ports", Json::array({{{"port", 80}, {"protocol", "tcp"}}})},
                   {"algorithm", "maglev"},
                   {"affinity", "five_tuple"},
+                  {"tracking", "all"},
                   {"forwarding", "nat"},
                   {"icmp_echo", "default"},
                   {"on_no_backend", "drop"},

@@ -181,6 +181,14 @@ TEST(Load, ServicesSayHowBackendsAreChosenAndWhatElseIsAnswered) {
   EXPECT_EQ(web.source_pool[4].to_string(), "10.8.0.1");
 }
 
+TEST(Load, ServicesSayWhichFlowsAreTrackedOrThePageDoes) {
+  const std::string page = "  conntrack: { tracking: at_risk }\n";
+  EXPECT_EQ(loaded(service("")).spec.services.at(0).tracking, Tracking::kAll);
+  EXPECT_EQ(loaded(service(page)).spec.services.at(0).tracking, Tracking::kAtRisk);
+  EXPECT_EQ(loaded(service("      tracking: all\n" + page)).spec.services.at(0).tracking,
+            Tracking::kAll);
+}
+
 TEST(Load, ThePageDecidesForServicesThatSayNothing) {
   const std::string page =
       "  xdp: { load_balancing: { algorithm: round_robin }, connection_affinity: { enabled: false "

@@ -116,6 +116,22 @@ TEST(Plan, ChangesSettingsOfAServiceInPlace) {
   EXPECT_EQ(steps(have, want), std::vector<std::string>{"put service web"});
 }
 
+TEST(Plan, OnlyWhereTheRingFindsFlowsAreThoseAtRiskEnough) {
+  ServiceSpec spec = tunnel("web", "203.0.113.1");
+  spec.tracking = Tracking::kAtRisk;
+  const auto tracking = [&] {
+    return desired(spec_of({spec}), links_to(spec_of({spec})), {})
+        .state.services.at("web")
+        .tracking;
+  };
+  EXPECT_EQ(tracking(), Tracking::kAtRisk);
+  spec.algorithm = Algorithm::kWeighted;
+  EXPECT_EQ(tracking(), Tracking::kAll);
+  spec.algorithm = Algorithm::kMaglev;
+  spec.affinity = Affinity::kNone;
+  EXPECT_EQ(tracking(), Tracking::kAll);
+}
+
 TEST(Plan, AnotherAlgorithmIsAnotherRing) {
   const State have = want_after(spec_of({tunnel("web", "203.0.113.1")}), {}).state;
   ServiceSpec changed = tunnel("web", "203.0.113.1");
