@@ -109,11 +109,12 @@ Bound bind(const ConfigNode& node, Report& report) {
   const Reader root(&node, "");
   Bound out;
   Config& config = out.config;
-  // Nothing but XDP is built: switching XDP off switches everything off.
-  config.enabled = root.at("ebpf.enabled").boolean().value_or(true) &&
-                   root.at("ebpf.xdp.enabled").boolean().value_or(true);
   bind_interfaces(root, config.spec, report);
   config.spec.mode = bind_mode(root, report);
+  // Nothing else is built: without XDP and TC there is nothing to do.
+  config.enabled =
+      root.at("ebpf.enabled").boolean().value_or(true) &&
+      (config.spec.mode == XdpMode::kTc || root.at("ebpf.xdp.enabled").boolean().value_or(true));
   const Reader passthrough = root.at("ebpf.xdp.passthrough_ports");
   for (size_t i = 0; i < passthrough.size(); ++i)
     if (const auto port = passthrough.item(i).number<uint16_t>())

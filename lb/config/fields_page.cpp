@@ -19,7 +19,7 @@ constexpr Field kFields[] = {
      "Short for `ebpf.xdp.mode`.", "NIC offload is not supported by Loom yet"},
     {"ebpf.xdp", T::kMap, S::kBuilt, "", "", "The datapath at XDP."},
     {"ebpf.xdp.enabled", T::kBool, S::kBuilt, "true", "",
-     "`false`: as `ebpf.enabled: false`, because nothing but XDP is built yet."},
+     "`false`: as `ebpf.enabled: false`, unless `ebpf.mode` is `tc`."},
     {"ebpf.xdp.interface", T::kInterface, S::kBuilt, "", "", "The interface packets arrive on."},
     {"ebpf.xdp.interfaces", T::kList, S::kBuilt, "", "", "Several of them."},
     {"ebpf.xdp.interfaces[]", T::kInterface, S::kBuilt, "", "", "An interface."},
@@ -157,7 +157,9 @@ constexpr Field kFields[] = {
     {"ebpf.backends[].weight", T::kInteger, S::kBuilt, "100", "0..65535",
      "Share of new flows, relative to the other backends; 0: no new flows, old ones stay."},
     {"ebpf.backends[].state", T::kChoice, S::kBuilt, "active", "active|drain|maint",
-     "`drain`: no new flows, old ones stay. `maint`: as if down."},
+     "`drain`: no new flows, old ones stay; with DSR and maglev datagrams of new UDP flows may "
+     "come "
+     "for one more `ebpf.conntrack.timeout`. `maint`: as if down."},
     {"ebpf.health_integration", T::kMap, S::kNotBuilt, "", "", "Health of the service `default`.",
      "nothing is probed and every backend counts as up"},
     {"ebpf.health_integration.enabled", T::kBool, S::kNotBuilt, "false", "",

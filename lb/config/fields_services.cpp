@@ -62,9 +62,11 @@ constexpr Field kFields[] = {
     {"ebpf.services[].icmp_echo", T::kChoice, S::kBuilt, "", "reply|pass|drop",
      "Who answers a ping to a VIP: Loom, the stack, nobody. Default: `pass` where the VIP is an "
      "address of this host, else `reply`."},
-    {"ebpf.services[].on_no_backend", T::kChoice, S::kBuilt, "drop", "drop|reject|pass|last_known",
+    {"ebpf.services[].on_no_backend", T::kChoice, S::kBuilt, "drop",
+     "drop|reject|pass|(last_known)",
      "Packets when no backend takes new flows. `reject`: RST or ICMP port unreachable. `pass`: to "
-     "the stack. `last_known`: to the backends that were the last to be up."},
+     "the stack. `last_known`: to the backends that were the last to be up.",
+     "packets are dropped: nothing tells yet that a backend is down"},
     {"ebpf.services[].on_no_service", T::kChoice, S::kBuilt, "", "drop|pass",
      "Packets to a VIP on a port without service. Default: `pass` where the VIP is an address of "
      "this host, else `drop`."},
@@ -93,7 +95,9 @@ constexpr Field kFields[] = {
     {"ebpf.services[].backends[].weight", T::kInteger, S::kBuilt, "100", "0..65535",
      "Share of new flows, relative to the other backends; 0: no new flows, old ones stay."},
     {"ebpf.services[].backends[].state", T::kChoice, S::kBuilt, "active", "active|drain|maint",
-     "`drain`: no new flows, old ones stay. `maint`: as if down."},
+     "`drain`: no new flows, old ones stay; with DSR and maglev datagrams of new UDP flows may "
+     "come "
+     "for one more `ebpf.conntrack.timeout`. `maint`: as if down."},
     {"ebpf.ipv6_extension_headers", T::kChoice, S::kBuilt, "pass", "pass|drop",
      "IPv6 packets to a VIP with extension headers that are unknown or too many."},
     {"ebpf.answer_rate", T::kInteger, S::kBuilt, "1000", "0..1000000",

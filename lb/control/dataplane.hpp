@@ -77,8 +77,9 @@ struct ConnectionList {
 /// Unexpired flows by backend id, as one sweep of the table saw them.
 struct FlowSweep {
   std::map<uint32_t, uint64_t> active;
-  uint64_t entries = 0;  ///< Including expired ones still in the table.
-  uint64_t total = 0;    ///< Unexpired.
+  uint64_t entries = 0;    ///< Including expired ones still in the table.
+  uint64_t total = 0;      ///< Unexpired.
+  uint64_t confirmed = 0;  ///< Of these, not on probation: those that a flood cannot make.
   MonotonicTime began{0};
   /// By service with Tracking::kAtRisk: slots that have flows of another backend than their owner.
   std::map<std::string, std::set<uint32_t>> exceptions;

@@ -23,6 +23,10 @@ Sweeper::~Sweeper() {
   }
   wake_.notify_all();
   thread_.join();
+  // The mark outlives us, and nobody would take it off again.
+  if (limit_reached_ != true) return;
+  if (Result<void> done = dataplane_.limit_connections(Limit::kOpen); !done)
+    log_warning("connection limit: " + done.error().message());
 }
 
 void Sweeper::run() {
@@ -31,7 +35,7 @@ void Sweeper::run() {
     lock.unlock();
     Result<FlowSweep> sweep = dataplane_.sweep();
     if (sweep) {
-      apply_connection_limit(sweep->total);
+      apply_connection_limit(sweep->confirmed);
       swept_(*sweep);
     } else {
       log_warning("sweep of the flow table: " + sweep.error().message());

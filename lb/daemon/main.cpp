@@ -189,7 +189,7 @@ int main_of(int argc, const char* const* argv) {
   start_log(options->log_level.value_or(config->log.level),
             options->log_format.value_or(config->log.format));
   if (!config->enabled) {
-    log_warning("ebpf.enabled is false: nothing to do");
+    log_warning("ebpf.enabled or ebpf.xdp.enabled is false: nothing to do");
     return 0;
   }
   if (config->spec.interfaces.empty()) {

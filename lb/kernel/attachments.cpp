@@ -78,6 +78,15 @@ Result<void> add_tc(const Datapath& datapath, const Attach& step) {
   return put_interface(datapath, step, flags);
 }
 
+/// What the interface's entry says until add_tc() knows better: too careful with checksums, and
+/// claiming a TC program, so that a start that finds it attaches again. TC alone goes on as it is.
+uint8_t flags_before(XdpMode wanted, std::optional<uint8_t> now) {
+  if (wanted == XdpMode::kTc) return now.value_or(0);
+  const bool tc_alone = now && !(*now & LOOM_INTERFACE_F_XDP);
+  return tc_alone ? LOOM_INTERFACE_F_PARTIAL
+                  : LOOM_INTERFACE_F_XDP | LOOM_INTERFACE_F_PARTIAL | LOOM_INTERFACE_F_TC;
+}
+
 bool is_refusal(const Error& error) {
   switch (error.code()) {
     case EOPNOTSUPP:
@@ -159,9 +168,8 @@ Result<std::string> attach_interface(const Datapath& datapath, const Attach& ste
                         ") share a slot; re-create one of them");
   const bool is_known = holder == step.state.ifindex;
   // Before the program: its first packet must find its own address.
-  const uint8_t flags = is_known                          ? (*there)->flags
-                        : step.state.mode == XdpMode::kTc ? uint8_t{0}
-                                                          : uint8_t{LOOM_INTERFACE_F_XDP};
+  const uint8_t flags =
+      flags_before(step.state.mode, is_known ? std::optional((*there)->flags) : std::nullopt);
   if (Result<void> done = put_interface(datapath, step, flags); !done) return done.error();
 
   Result<std::string> note = switch_to(datapath, step);

@@ -120,6 +120,8 @@ Result<void> BpfDataplane::on(const RemoveBackend& step) {
   const auto infos = datapath_.map<uint32_t, loom_service_info>("loom_service_info");
   const auto entries = datapath_.map<uint32_t, loom_backend>("loom_backends");
 
+  // First: once the entry is gone, an interrupted removal is not taken up again.
+  if (Result<void> done = rings_.forget(step.service, step.id); !done) return done;
   const std::unique_lock lock(retiring_);
   const Result<std::optional<loom_backend>> entry = entries.get(step.id);
   if (!entry) return entry.error();
@@ -141,8 +143,7 @@ Result<void> BpfDataplane::on(const RemoveBackend& step) {
   if (service_gone) info = infos.get(0);
   if (!info) return info.error();
   (*info)->retired = sum(*counts, (*info)->retired);
-  if (Result<void> done = infos.put(heir, **info); !done) return done;
-  return rings_.forget(step.service, step.id);
+  return infos.put(heir, **info);
 }
 
 Result<void> BpfDataplane::on(const PutService& step) {
@@ -156,8 +157,12 @@ Result<void> BpfDataplane::on(const PutService& step) {
     copy_name(info.name, step.service);
     if (Result<void> done = infos.put(step.state.id, info); !done) return done;
   }
-  if (Result<void> done = services.put(step.state.id, to_abi(step.state)); !done) return done;
-  return rings_.put_service(step.service, step.state);
+  // Slots are flagged before the table is left alone for those that are not, and not after it.
+  const auto put_entry = [&] { return services.put(step.state.id, to_abi(step.state)); };
+  const auto put_past = [&] { return rings_.put_service(step.service, step.state); };
+  const bool past_first = step.state.tracking == Tracking::kAtRisk;
+  if (Result<void> done = past_first ? put_past() : put_entry(); !done) return done;
+  return past_first ? put_entry() : put_past();
 }
 
 Result<void> BpfDataplane::on(const RemoveService& step) {

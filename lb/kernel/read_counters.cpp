@@ -64,6 +64,7 @@ using MaybeEntry = std::optional<loom_flow_entry>;
 struct Flow {
   const loom_flow& key;
   const loom_flow_entry& entry;
+  bool on_probation = false;
 };
 
 /// Both tables of flows as one list: confirmed ones, and those on probation.
@@ -89,7 +90,7 @@ class Flows {
       ++entries;
       // A flow that is being promoted, or that an unconfirmed SYN would replace, is listed once.
       const std::optional<Flow> flow = live(key, entry);
-      if (flow && !find(confirmed_, key)) visit(*flow);
+      if (flow && !find(confirmed_, key)) visit({key, entry, true});
     });
   }
   [[nodiscard]] uint32_t service_of(const Flow& flow) const {
@@ -259,6 +260,7 @@ Result<FlowSweep> sweep_flows(const Datapath& datapath) {
   const Result<void> read = flows->for_each(out.entries, [&](const Flow& flow) {
     ++out.active[flow.entry.backend];
     ++out.total;
+    if (!flow.on_probation) ++out.confirmed;
     exceptions->see(flow.key, flow.entry.backend, flows->service_of(flow));
   });
   if (!read) return read.error();

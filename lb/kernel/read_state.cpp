@@ -91,8 +91,9 @@ Result<void> read_interfaces(const Datapath& datapath, State& out) {
     state.ifindex = found.ifindex;
     state.mode = found.mode;
     const loom_interface& slot = (*slots)[state.ifindex % LOOM_INTERFACE_SLOTS];
+    const bool knows_xdp = found.mode == XdpMode::kTc || slot.flags & LOOM_INTERFACE_F_XDP;
     const bool is_complete =
-        found.current && (found.tc_beside || !(slot.flags & LOOM_INTERFACE_F_TC));
+        found.current && knows_xdp && (found.tc_beside || !(slot.flags & LOOM_INTERFACE_F_TC));
     // Another program, or none: shown with no MAC, which no plan is content with.
     if (is_complete && slot.ifindex == state.ifindex) copy_macs(slot, state);
     out.interfaces[name] = state;

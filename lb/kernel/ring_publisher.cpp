@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <ctime>
 
@@ -28,6 +29,14 @@ std::vector<uint32_t> slots_of(const std::vector<uint32_t>& owners, const RingHi
   return slots;
 }
 
+/// Backends whose removal was interrupted: their ids may be given to others.
+void forget_strangers(RingHistory& history, const ServiceState& state) {
+  std::set<uint32_t> strangers;
+  for (const RingHistory::Past& past : history.events()) strangers.insert(past.owner);
+  for (const auto& [endpoint, backend] : state.backends) strangers.erase(backend.id);
+  for (const uint32_t owner : strangers) history.forget(owner);
+}
+
 }  // namespace
 
 MonotonicTime monotonic_now() {
@@ -38,11 +47,16 @@ MonotonicTime monotonic_now() {
 }
 
 RingPublisher::RingPublisher(const Datapath& datapath)
-    : datapath_(datapath), window_(datapath.config().timeouts[LOOM_STATE_ESTABLISHED]) {}
+    : datapath_(datapath),
+      window_(std::max(datapath.config().timeouts[LOOM_STATE_ESTABLISHED],
+                       datapath.config().timeouts[LOOM_STATE_UDP])) {}
 
 Result<void> RingPublisher::restore(const State& state) {
   for (const auto& [service, entry] : state.services) {
-    if (!entry.has_past() || entry.ring_digest == 0) continue;
+    if (!entry.has_past()) {
+      if (Result<void> done = remove_past(service); !done) return done;
+      continue;
+    }
     RingHistory history(window_, entry.tracking);
     const Result<UniqueFd> pin =
         open_pin(datapath_.pins().history(datapath_.generation(), service));
@@ -53,6 +67,7 @@ Result<void> RingPublisher::restore(const State& state) {
       history.lose(monotonic_now());
     if (!kept)
       log_warning(service + ": the past of its ring is not known: " + kept.error().message());
+    forget_strangers(history, entry);
     const bool at_rest = history.at_rest();
     histories_.insert_or_assign(service, std::move(history));
     if (at_rest) continue;
@@ -62,10 +77,7 @@ Result<void> RingPublisher::restore(const State& state) {
 }
 
 Result<void> RingPublisher::put_service(const std::string& service, const ServiceState& state) {
-  if (!state.has_past()) {
-    remove(service);
-    return {};
-  }
+  if (!state.has_past()) return remove_past(service);
   const auto found = histories_.try_emplace(service, window_, state.tracking).first;
   found->second.set_tracking(state.tracking, monotonic_now());
   return found->second.at_rest() ? Result<void>() : refresh(service);
@@ -153,6 +165,21 @@ Result<void> RingPublisher::forget(const std::string& service, uint32_t backend_
   if (found == histories_.end() || found->second.at_rest()) return {};
   found->second.forget(backend_id);
   return refresh(service);
+}
+
+/// Marks that nobody would take off again any more go first.
+Result<void> RingPublisher::remove_past(const std::string& service) {
+  const std::string pin = datapath_.pins().history(datapath_.generation(), service);
+  if (!histories_.contains(service) && access(pin.c_str(), F_OK) != 0) return {};
+  const Result<std::vector<uint32_t>> owners = published_owners(service);
+  if (owners) {
+    const Result<UniqueFd> ring = open_pin(datapath_.pins().ring(datapath_.generation(), service));
+    if (!ring) return ring.error();
+    if (Result<void> done = rewrite_ring(ring->get(), slots_of(*owners, nullptr)); !done)
+      return done;
+  }
+  remove(service);
+  return {};
 }
 
 void RingPublisher::remove(const std::string& service) {

@@ -50,6 +50,8 @@ class RingPublisher {
 
   Result<NewRing> build(const PutRings::Ring& ring);
   [[nodiscard]] Result<std::vector<uint32_t>> published_owners(const std::string& service) const;
+  /// No flow of the service is found by its ring any more.
+  Result<void> remove_past(const std::string& service);
   /// What the history says becomes what the ring and the history's pin say.
   Result<void> refresh(const std::string& service);
   Result<void> keep(const std::string& service);

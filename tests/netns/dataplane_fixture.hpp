@@ -93,7 +93,7 @@ class DataplaneTest : public ::testing::Test {
     const State have = read();
     EXPECT_TRUE(assign_ids(want, have, service_ids_, backend_ids_));
     EXPECT_TRUE(assign_sources(want, have));
-    set_ring_digests(want, kRingSize);
+    set_ring_digests(want, config_.ring_size);
     return want;
   }
 

@@ -125,7 +125,7 @@ while read -r name vip _; do
 done <<<"$modes"
 [ "$program" = tc ] ||
   check "nothing was left to the stack for want of a TC program" \
-    equal "$(metric 'verdict="PASS_HANDED_UP"')" 0
+    equal "$(metric '^loom_passes_total.reason="handed_up"')" 0
 check "no packet dropped" equal "$(metric '^loom_ebpf_packets_total.action="drop"')" 0
 
 say "life of the filter"

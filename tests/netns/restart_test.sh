@@ -53,7 +53,7 @@ say "kill -9 under $connections connections through nat and $connections through
 for service in nat dsr; do
   vip=${service}_vip
   spawn client "transfer-$service" "$bed_build/tests/tools/transfer" run "${!vip}" "$transfer_port" \
-    "$connections" 60
+    "$connections" 240
   pids+=("$spawned")
 done
 for service in nat dsr; do
@@ -84,7 +84,7 @@ done
 
 say "other programs over the same maps: a changed answer_rate, under pings and a transfer"
 spawn client transfer-reprogram "$bed_build/tests/tools/transfer" run "$nat_vip" "$transfer_port" \
-  "$connections" 60
+  "$connections" 240
 transfer_pid=$spawned
 spawn client ping ping -i 0.01 -w 60 "$nat_vip"
 ping_pid=$spawned

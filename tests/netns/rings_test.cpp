@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <thread>
 
 #include "dataplane_fixture.hpp"
@@ -24,9 +25,9 @@ Spec hashed(std::vector<BackendSpec> backends) {
 class RingsTest : public DataplaneTest {
  protected:
   std::vector<loom_slot> ring() {
-    const Result<UniqueFd> fd = open_pin(pins_.path() + "/current/rings/web");
+    const Result<UniqueFd> fd = open_pin(pins_.path() + "/" + generation_ + "/rings/web");
     EXPECT_TRUE(fd) << fd.error().message();
-    const auto slots = read_ring(fd->get(), kRingSize);
+    const auto slots = read_ring(fd->get(), size_);
     EXPECT_TRUE(slots);
     return *slots;
   }
@@ -34,6 +35,9 @@ class RingsTest : public DataplaneTest {
     return static_cast<size_t>(
         std::count_if(ring.begin(), ring.end(), [](loom_slot s) { return LOOM_SLOT_FLAGGED(s); }));
   }
+  uint32_t size_ = kRingSize;
+  std::string generation_ = "current";
+
   static FlowSweep swept(std::set<uint32_t> exceptions = {}) {
     FlowSweep out;
     out.began = monotonic_now();
@@ -121,6 +125,34 @@ TEST_F(RingsTest, ARingWhosePastIsLostIsFlaggedAsAWhole) {
   ASSERT_EQ(unlink((pins_.path() + "/current/history/web").c_str()), 0);
   open();
   EXPECT_EQ(flagged(ring()), kRingSize);
+}
+
+TEST_F(RingsTest, AServiceThatForgetsItsFlowsForgetsThePastOfItsRing) {
+  open();
+  Spec spec = hashed({backend("10.0.0.1"), backend("10.0.0.2")});
+  apply(want_for(spec));
+  spec.services[0].backends.push_back(backend("10.0.0.3"));
+  apply(want_for(spec));
+  EXPECT_GT(flagged(ring()), 0u);
+  spec.services[0].affinity = Affinity::kNone;
+  apply(want_for(spec));
+  EXPECT_EQ(flagged(ring()), 0u);
+  open();
+  EXPECT_EQ(flagged(ring()), 0u);
+}
+
+TEST_F(RingsTest, AfterAChangeOfTheRingSizeThePastIsKeptAgain) {
+  open();
+  apply(want_for(hashed({backend("10.0.0.1"), backend("10.0.0.2")})));
+  size_ = config_.ring_size = 251;
+  generation_ = "g2";  // current once all interfaces have its program, and here are none
+  open();
+  apply(want_for(hashed({backend("10.0.0.1"), backend("10.0.0.2")})));
+  apply(want_for(hashed({backend("10.0.0.1"), backend("10.0.0.2"), backend("10.0.0.3")})));
+  for (const loom_slot slot : ring()) {
+    EXPECT_EQ(LOOM_SLOT_FLAGGED(slot), 1u);
+  }
+  EXPECT_TRUE(std::filesystem::exists(pins_.path() + "/g2/history/web"));
 }
 
 TEST_F(RingsTest, NatAndTurnsHaveNoPast) {

@@ -74,7 +74,7 @@ say "$connections connections through nat, as many through dsr"
 for service in nat dsr; do
   vip=${service}_vip
   spawn client "transfer-$service" "$bed_build/tests/tools/transfer" run "${!vip}" "$transfer_port" \
-    "$connections" 60
+    "$connections" 240
   pids+=("$spawned")
 done
 for service in nat dsr; do

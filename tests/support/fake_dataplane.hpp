@@ -54,7 +54,7 @@ class FakeDataplane : public Dataplane {
   }
   void set_connections(uint64_t total) {
     const std::lock_guard lock(mutex_);
-    swept_.total = total;
+    swept_.total = swept_.confirmed = total;
   }
   [[nodiscard]] std::vector<Limit> limits() const {
     const std::lock_guard lock(mutex_);

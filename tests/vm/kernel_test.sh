@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Loom on a stock Debian kernel in a VM: datapath tests, every forwarding mode with real traffic,
 # path MTUs and ICMP, and a restart under traffic.  kernel_test.sh SERIES   (5.10, 6.1, 6.12)
-#   LOOM_VM_TIMEOUT  seconds; default 500
+#   LOOM_VM_TIMEOUT  seconds; default 1000
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -18,7 +18,7 @@ fi
 
 console=$(mktemp)
 trap 'rm -f "$console"' EXIT
-"$here/vmrun" --kernel "$kernel" --timeout "${LOOM_VM_TIMEOUT:-500}" --console "$console" -- \
+"$here/vmrun" --kernel "$kernel" --timeout "${LOOM_VM_TIMEOUT:-1000}" --console "$console" -- \
   env LOOM_BUILD="${LOOM_BUILD:-$root/build/release}" bash "$here/inside.sh"
 status=$?
 if grep -E 'WARNING:|BUG:|Oops' "$console"; then

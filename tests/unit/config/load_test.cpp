@@ -166,15 +166,15 @@ TEST(Load, PortsAreSinglesRangesOrAny) {
 }
 
 TEST(Load, ServicesSayHowBackendsAreChosenAndWhatElseIsAnswered) {
-  const Config config = loaded(
-      service("      algorithm: weighted\n      affinity: { mode: source_ip }\n"
-              "      icmp_echo: drop\n      on_no_backend: last_known\n      forwarding: dsr\n"
-              "      encap: { type: ipip, source_pool: [10.9.0.252/30, 10.8.0.1] }\n"));
+  const Config config =
+      loaded(service("      algorithm: weighted\n      affinity: { mode: source_ip }\n"
+                     "      icmp_echo: drop\n      on_no_backend: reject\n      forwarding: dsr\n"
+                     "      encap: { type: ipip, source_pool: [10.9.0.252/30, 10.8.0.1] }\n"));
   const ServiceSpec& web = config.spec.services.at(0);
   EXPECT_EQ(web.algorithm, Algorithm::kWeighted);
   EXPECT_EQ(web.affinity, Affinity::kSourceIp);
   EXPECT_EQ(web.icmp_echo, EchoPolicy::kDrop);
-  EXPECT_EQ(web.on_no_backend, NoBackendPolicy::kLastKnown);
+  EXPECT_EQ(web.on_no_backend, NoBackendPolicy::kReject);
   ASSERT_EQ(web.source_pool.size(), 5U);
   EXPECT_EQ(web.source_pool[0].to_string(), "10.9.0.252");
   EXPECT_EQ(web.source_pool[3].to_string(), "10.9.0.255");
