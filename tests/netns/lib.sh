@@ -343,7 +343,7 @@ loomd_ready_or_gone() { [ ! -e "/proc/$loomd_pid" ] || loomd_ready; }
 
 loomd_start() {
   loomd_launch "$@"
-  wait_for 10 loomd_ready_or_gone && loomd_ready && return
+  wait_for "${LOOM_START_SECONDS:-10}" loomd_ready_or_gone && loomd_ready && return
   echo "loomd did not become ready:"
   on lb curl -s http://localhost:9091/readyz || true
   return 1
